@@ -53,7 +53,9 @@ def _files() -> list[tuple[Path, str, set[str]]]:
 
 
 def _rooms(names: set[str]) -> set[str]:
-    return {name.split(".")[1] for name in names if name.startswith("caloforge.") and not name.startswith("caloforge._")}
+    return {
+        name.split(".")[1] for name in names if name.startswith("caloforge.") and not name.startswith("caloforge._")
+    }
 
 
 def test_imports_only_point_down() -> None:
