@@ -1,0 +1,30 @@
+"""Factors of a shower model, and the transforms between MeV and network space."""
+
+from caloforge.factors.factor import Factor, State
+from caloforge.factors.layer_energies import LayerEnergies
+from caloforge.factors.transforms import (
+    Bijection,
+    Chain,
+    LayerFractions,
+    Log,
+    Logit,
+    SmoothStandardise,
+    Softplus,
+    Standardise,
+)
+from caloforge.factors.voxels import VoxelShares
+
+__all__ = [
+    "Bijection",
+    "Chain",
+    "Factor",
+    "LayerEnergies",
+    "LayerFractions",
+    "Log",
+    "Logit",
+    "SmoothStandardise",
+    "Softplus",
+    "Standardise",
+    "State",
+    "VoxelShares",
+]
