@@ -1,0 +1,125 @@
+"""`caloforge demo`: the whole way on the embedded Geant4 showers, from training to the report."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+PRETRAINED = {"teacher": "calogan-teacher", "student": "calogan-student"}
+MARKER = ".caloforge-demo"
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for everything that the demo makes.")] = Path("demo-output"),
+    seed: Annotated[int, typer.Option(min=0, help="Seed of generation and judgement.")] = 0,
+    showers: Annotated[int, typer.Option(min=250, max=1000, help="Showers of each model.")] = 1000,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change the demo's recipe, e.g. stages.*.training.epochs=2."),
+    ] = None,
+) -> None:
+    """Train a small CaloFlow on embedded Geant4 showers, generate, judge, and show a report."""
+    from contextlib import ExitStack
+    from importlib.resources import as_file, files
+
+    from caloforge.models.recipe import load_recipe
+
+    began = time.perf_counter()
+    with ExitStack() as stack:
+        embedded = {
+            part: stack.enter_context(as_file(files("caloforge") / "data" / f"calogan_positrons_{part}.hdf5"))
+            for part in ("training", "heldout")
+        }
+        recipe = load_recipe(stack.enter_context(as_file(files("caloforge") / "data" / "demo.yaml")), changes or [])
+        _empty(out)
+
+        from caloforge.models.train import train_recipe
+
+        _say(began, "Training a small CaloFlow on 1,500 embedded Geant4 showers (positrons, 1 to 100 GeV).")
+        trained = train_recipe(recipe, embedded["training"], out / "training")
+        if trained.checkpoint is None:
+            typer.echo("Interrupted; start the demo again.", err=True)
+            raise typer.Exit(130)
+
+        models = {}
+        for name, folder in PRETRAINED.items():
+            found = files("caloforge") / "pretrained" / folder
+            if found.is_dir():
+                models[name] = stack.enter_context(as_file(found))
+        if not models:
+            typer.echo("No pretrained models come with this version; the model just trained is judged alone.")
+        models["just trained"] = trained.checkpoint
+
+        generated = {
+            name: _generated(began, name, checkpoint, embedded["heldout"], showers, out, seed)
+            for name, checkpoint in models.items()
+        }
+
+        from caloforge.evaluation import evaluate
+        from caloforge.showers import open_showers
+
+        _say(began, "Judging against 1,000 Geant4 showers that no training has seen.")
+        files_of = {name: open_showers(path) for name, path in generated.items()}
+        first, *others = files_of
+        results = evaluate(
+            open_showers(embedded["heldout"]),
+            files_of[first],
+            training=open_showers(embedded["training"]),
+            seed=seed,
+            out=out / "report",
+            quick=True,
+            extra_generated={name: files_of[name] for name in others},
+            name=first,
+        )
+    _table(results)
+    _say(began, "Done. The report, for any browser:")
+    typer.echo(str((out / "report" / "report.html").resolve()))
+
+
+def _say(began: float, what: str) -> None:
+    typer.echo(f"[{time.perf_counter() - began:5.0f} s] {what}")
+
+
+def _empty(out: Path) -> None:
+    """A fresh folder: what an earlier demo left there goes, anything else is refused."""
+    import shutil
+
+    from caloforge.errors import CaloforgeError
+    from caloforge.files import write_text
+
+    if out.exists():
+        if not out.is_dir() or (any(out.iterdir()) and not (out / MARKER).is_file()):
+            raise CaloforgeError(f"{out} exists and was not made by the demo; choose another folder with --out.")
+        shutil.rmtree(out)
+    write_text(out / MARKER, "made by caloforge demo, which empties this folder when it runs again\n")
+
+
+def _generated(began: float, name: str, checkpoint: Path, like: Path, showers: int, out: Path, seed: int) -> Path:
+    """Showers of one model at the energies of the held-out ones; the file's path."""
+    from caloforge.models.energies import energies_like
+    from caloforge.models.generate import generate
+
+    path = out / f"{name.replace(' ', '-')}.hdf5"
+    done = generate(checkpoint, energies_like(like, showers), path, seed=seed)
+    each = 1e3 * done.seconds / done.showers
+    _say(began, f"{name}: {done.showers:,} showers, {each:.2f} ms each, {done.redrawn} drawn again.")
+    return path
+
+
+def _table(results: dict[str, object]) -> None:
+    """The headline of every sample beside the floor."""
+    from typing import Any, cast
+
+    from caloforge.evaluation.panel import HEADLINE
+
+    found = cast(dict[str, Any], results)
+    floor = found["floor"]["classifiers"]["auc"][HEADLINE]
+    typer.echo(f"\n{'AUC against Geant4 (0.5: cannot be told apart)':<48}{found['showers_per_class']} showers a class")
+    typer.echo(f"  {'Geant4 itself (floor)':<30}{floor['mean']:.3f} +- {floor['spread']:.3f}")
+    for name, entry in found["samples"].items():
+        verdict = entry["classifiers"][HEADLINE]
+        typer.echo(f"  {name:<30}{verdict['auc']:.3f} +- {verdict['auc_error']:.3f}")
+    typer.echo("")
