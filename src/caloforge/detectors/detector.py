@@ -131,6 +131,10 @@ class Detector:
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits of grid, depths, threshold and calibration; equal for equal detectors of any name."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         layers = [
             [type(layer).__name__, *(getattr(layer, field.name) for field in fields(layer) if field.name != "name")]
             for layer in self.layers
