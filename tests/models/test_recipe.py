@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from caloforge.errors import CaloforgeError
-from caloforge.models.recipe import load_recipe, parse_recipe, recipe_names
+from caloforge.models.recipe import Training, load_recipe, parse_recipe, recipe_names
+from caloforge.training.settings import TrainingSettings
 
 GOOD = """\
 schema: 1
@@ -72,11 +73,20 @@ def test_mistakes_name_their_line(old: str, new: str, line: int, words: list[str
         parse_recipe(GOOD.replace(old, new, 1), "toy.yaml")
     message = str(caught.value)
     assert "toy.yaml" in message
-    if "family" not in old:
-        assert f"line {line}:" in message
+    assert f"line {line}:" in message
     for word in words:
         assert word in message
     assert "\n" not in message
+
+
+def test_training_keys_and_defaults_are_those_of_the_loop() -> None:
+    settings = TrainingSettings()
+    training = Training()
+    assert set(training.model_dump()) == set(settings.as_json())
+    given = {"epochs", "schedule"}
+    assert training.model_dump(mode="json", exclude=given) == {
+        k: v for k, v in settings.as_json().items() if k not in given
+    }
 
 
 def test_missing_key_is_named() -> None:

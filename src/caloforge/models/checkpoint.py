@@ -59,18 +59,19 @@ def load_checkpoint(path: Path | str) -> tuple[ShowerModel, Recipe, dict[str, An
     try:
         provenance: dict[str, Any] = json.loads(texts["provenance.json"])
         version = int(provenance["schema"])
-        stage, incident_range = str(provenance["stage"]), provenance["incident_range_mev"]
-        low, high = float(incident_range[0]), float(incident_range[1])
+        stage = str(provenance["stage"])
+        _low, _high = (float(end) for end in provenance["incident_range_mev"])
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise CaloforgeError(
             f"{folder / 'provenance.json'} is damaged ({error}); take the checkpoint from its source again."
         ) from error
     if version > SCHEMA:
         raise CaloforgeError(
-            f"checkpoint {folder} has schema {version}, newer than {SCHEMA}, the newest that this caloforge reads; update caloforge."
+            f"checkpoint {folder} has schema {version}, newer than {SCHEMA}, "
+            "the newest that this caloforge reads; update caloforge."
         )
     recipe = parse_recipe(texts["recipe.yaml"], str(folder / "recipe.yaml"))
-    model = build(recipe.model_of(stage), from_json(texts["detector.json"]), (low, high))
+    model = build(recipe.model_of(stage), from_json(texts["detector.json"]))
     weights = folder / "weights.safetensors"
     try:
         with safe_open(weights, framework="pt") as stored:
@@ -117,14 +118,16 @@ def unpack(model: nn.Module, packed: Mapping[str, Tensor], source: str) -> None:
             mask = _buffer(model, masks[name]).bool().expand_as(target)
             if value.shape != (int(mask.sum()),):
                 raise CaloforgeError(
-                    f"{source} does not fit its recipe: '{name}' has {value.numel()} weights, expected {int(mask.sum())}."
+                    f"{source} does not fit its recipe: '{name}' has {value.numel()} weights, "
+                    f"expected {int(mask.sum())}."
                 )
             full = torch.zeros_like(target)
             full[mask] = value.to(target)
             value = full
         if value.shape != target.shape:
             raise CaloforgeError(
-                f"{source} does not fit its recipe: '{name}' has shape {tuple(value.shape)}, expected {tuple(target.shape)}."
+                f"{source} does not fit its recipe: '{name}' has shape {tuple(value.shape)}, "
+                f"expected {tuple(target.shape)}."
             )
         state[name] = value.to(target)
     model.load_state_dict(state)

@@ -11,7 +11,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from caloforge.errors import CaloforgeError
-from caloforge.registry import Registry, nearest
+from caloforge.models.build import FAMILIES
+from caloforge.models.caloflow import CaloFlowSettings
+from caloforge.registry import nearest
 
 SCHEMA = 1
 
@@ -26,7 +28,8 @@ class Data(_Strict):
     """Which showers of a file are used: rows [first, last), how many judge the training, which copies are added."""
 
     rows: tuple[int, int | None] | None = Field(
-        None, description="first row and the row after the last (null: the end)"
+        None,
+        description="first and past the last (null: the end), counted in the file that a cut was made from",
     )
     validation_fraction: float = Field(0.1, ge=0, lt=1)
     turned: bool = Field(False, description="draw also from the copies in `showers_turned`")
@@ -34,25 +37,32 @@ class Data(_Strict):
 
 
 class Training(_Strict):
-    """One stage's training: the keys of `caloforge.training.TrainingSettings`."""
+    """One stage's training: the keys of `caloforge.training.TrainingSettings`, which says what they mean."""
 
-    epochs: int = Field(100, ge=0)
+    epochs: int = Field(100, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
     schedule: Literal["constant", "one-cycle", "cyclic"] = "one-cycle"
+    base_learning_rate: float | None = Field(None, gt=0)
+    warm_up: float = Field(0.3, gt=0, lt=1)
+    cycle_steps: int = Field(850, ge=1)
     weight_decay: float = Field(0.0, ge=0)
+    betas: tuple[float, float] = (0.9, 0.999)
     clip_norm: float | None = Field(None, gt=0)
     ema_decay: float | None = Field(None, gt=0, lt=1)
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     patience: int | None = Field(None, ge=1)
-    validate_every: int = Field(1, ge=1)
-    checkpoint_every: int = Field(1000, ge=1)
+    validate_every: int | None = Field(None, ge=1)
+    checkpoint_every: int | None = Field(None, ge=1)
+    keep: int | None = Field(1, ge=1)
+    log_every: int = Field(10, ge=1)
+    tensorboard: bool = True
     seed: int = Field(0, ge=0)
     threads: int | None = Field(None, ge=1)
-    keep: int = Field(2, ge=1)
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
 
 
 class Stage(_Strict):
-    """One training: which factor of the model, by which objective; `model` changes the model from here on (a student)."""
+    """One training: which factor of the model, by which objective; `model` changes the model from here on."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     factor: str
@@ -67,31 +77,10 @@ class Stage(_Strict):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), populate_by_name=True)
 
 
-class FlowSize(_Strict):
-    """Size of one flow of CaloFlow: MADE blocks, width and number of hidden layers, spline bins and their reach."""
+SETTINGS: dict[str, type[BaseModel]] = {"caloflow": CaloFlowSettings}
+"""What `model` may say for each family of ours; those of other packages check theirs when they build."""
 
-    blocks: int = Field(8, ge=1)
-    hidden: int = Field(378, ge=1)
-    layers: int = Field(1, ge=1)
-    bins: int = Field(8, ge=2)
-    tail_bound: float = Field(14.0, gt=0)
-    dropout: float = Field(0.0, ge=0, lt=1)
-    direction: Literal["masked", "inverse"] = "masked"
-
-
-class CaloFlowModel(_Strict):
-    """Keys of `model` for the family caloflow (REFERENCE: arXiv 2106.05285, 2110.11377, 2210.14245)."""
-
-    family: Literal["caloflow"]
-    energies: FlowSize = FlowSize(blocks=6, hidden=64, layers=2)
-    voxels: FlowSize = FlowSize()
-    beta: float = Field(1.01, gt=0, description="u_0 = sum of deposits / (beta incident energy)")
-    alpha: float = Field(1e-6, gt=0, lt=0.5, description="of the logit")
-    noise_mev: float = Field(1e-3, ge=0, description="uniform noise added to every voxel, MeV")
-
-
-FAMILIES: Registry[type[BaseModel]] = Registry("model family", "caloforge.models")
-FAMILIES.add("caloflow", CaloFlowModel)
+FACTORS = {"caloflow": ("energies", "voxels")}
 
 
 class Recipe(_Strict):
@@ -166,7 +155,8 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
     name = str(name_or_path)
     if name not in recipe_names():
         raise CaloforgeError(
-            f"'{name}' is neither a recipe of caloforge ({', '.join(recipe_names())}) nor a YAML file.{nearest(name, recipe_names())}"
+            f"'{name}' is neither a recipe of caloforge ({', '.join(recipe_names())}) nor a YAML file."
+            f"{nearest(name, recipe_names())}"
         )
     text = files("caloforge.models").joinpath("recipes").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
     return parse_recipe(text, f"recipe {name}", overrides)
@@ -194,23 +184,32 @@ def parse_recipe(text: str, source: str, overrides: Sequence[str] = ()) -> Recip
     version = raw.get("schema")
     if isinstance(version, int) and version > SCHEMA:
         raise CaloforgeError(
-            f"{where(('schema',))}: schema {version} is newer than {SCHEMA}, the newest that this caloforge reads; update caloforge."
+            f"{where(('schema',))}: schema {version} is newer than {SCHEMA}, "
+            "the newest that this caloforge reads; update caloforge."
         )
     recipe = _validated(Recipe, raw, (), where)
     _check_stages(recipe, where)
     family = recipe.model.get("family")
     if not isinstance(family, str):
         raise CaloforgeError(
-            f"{where(('model',))}: key 'family' of model is missing or not a name (there are {', '.join(FAMILIES.names())})."
+            f"{where(('model',))}: key 'family' of model is missing or not a name "
+            f"(there are {', '.join(FAMILIES.names())})."
         )
-    kind = FAMILIES[family]
-    model = _validated(kind, recipe.model, ("model",), where).model_dump(mode="json")
+    if family not in FAMILIES.names():
+        known = FAMILIES.names()
+        raise CaloforgeError(
+            f"{where(('model', 'family'))}: '{family}' is no model family ({', '.join(known)}).{nearest(family, known)}"
+        )
+    if family not in SETTINGS:
+        return recipe
+    model = _validated(SETTINGS[family], recipe.model, ("model",), where).model_dump(mode="json")
     for index, stage in enumerate(recipe.stages):
-        model_here = merged(model, recipe.model_of(stage.name))
-        _validated(kind, model_here, ("stages", index, "model") if stage.model else ("model",), where)
-        if stage.factor not in ("energies", "voxels") and family == "caloflow":
+        if stage.model:
+            _validated(SETTINGS[family], recipe.model_of(stage.name), ("stages", index, "model"), where)
+        if stage.factor not in FACTORS[family]:
             raise CaloforgeError(
-                f"{where(('stages', index, 'factor'))}: '{stage.factor}' is no factor of caloflow (energies, voxels).{nearest(stage.factor, ['energies', 'voxels'])}"
+                f"{where(('stages', index, 'factor'))}: '{stage.factor}' is no factor of {family} "
+                f"({', '.join(FACTORS[family])}).{nearest(stage.factor, list(FACTORS[family]))}"
             )
     return recipe.model_copy(update={"model": model})
 
@@ -237,7 +236,8 @@ def _find_lines(node: yaml.Node, location: Location, lines: dict[Location, int],
             here = (*location, key.value)
             if here in lines:
                 raise CaloforgeError(
-                    f"{source} line {key.start_mark.line + 1}: key '{key.value}' stands already in line {lines[here]}; keep one."
+                    f"{source} line {key.start_mark.line + 1}: key '{key.value}' stands already in line {lines[here]}; "
+                    "keep one."
                 )
             lines[here] = key.start_mark.line + 1
             _find_lines(value, here, lines, source)
@@ -258,7 +258,8 @@ def _validated(kind: type[BaseModel], raw: Any, prefix: Location, where: _Where)
         place = where((*prefix, *location))
         if first["type"] == "extra_forbidden":
             raise CaloforgeError(
-                f"{place}: unknown key '{location[-1]}' ({named}).{nearest(str(location[-1]), _keys(kind, location[:-1]))}"
+                f"{place}: unknown key '{location[-1]}' ({named})."
+                f"{nearest(str(location[-1]), _keys(kind, location[:-1]))}"
             ) from error
         if first["type"] == "missing":
             given = raw
@@ -294,11 +295,13 @@ def _check_stages(recipe: Recipe, where: _Where) -> None:
             )
         if stage.from_ is not None and stage.from_ not in seen:
             raise CaloforgeError(
-                f"{where(('stages', index, 'from'))}: '{stage.from_}' is no earlier stage ({', '.join(seen) or 'there is none'}).{nearest(stage.from_, list(seen))}"
+                f"{where(('stages', index, 'from'))}: '{stage.from_}' is no earlier stage "
+                f"({', '.join(seen) or 'there is none'}).{nearest(stage.from_, list(seen))}"
             )
         if stage.from_ is not None and seen[stage.from_].factor != stage.factor:
             raise CaloforgeError(
-                f"{where(('stages', index, 'from'))}: stage '{stage.from_}' trains the factor '{seen[stage.from_].factor}', not '{stage.factor}'."
+                f"{where(('stages', index, 'from'))}: stage '{stage.from_}' trains the factor "
+                f"'{seen[stage.from_].factor}', not '{stage.factor}'."
             )
         if stage.objective == "distillation" and stage.from_ is None:
             raise CaloforgeError(

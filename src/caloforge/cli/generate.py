@@ -1,0 +1,63 @@
+"""`caloforge generate`: a checkpoint and incident energies become a file of showers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def generate(
+    checkpoint: Annotated[Path, typer.Argument(help="Folder of a trained model.")],
+    out: Annotated[Path, typer.Option(help="HDF5 file to write.")],
+    like: Annotated[Path | None, typer.Option(help="File of showers: one shower for each of its energies.")] = None,
+    energies: Annotated[
+        str | None, typer.Option(help="log:1:100GeV, uniform:1:100GeV, or a list such as 1,10,50GeV.")
+    ] = None,
+    number: Annotated[
+        int | None, typer.Option("-n", "--number", min=1, help="How many showers; for a list: of each energy.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    batch: Annotated[int, typer.Option(min=1, help="Showers that are generated together.")] = 1000,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the processor.")] = None,
+    extrapolate: Annotated[
+        bool, typer.Option("--extrapolate", help="Allow energies outside the trained range.")
+    ] = False,
+    mirrors: Annotated[bool, typer.Option("--mirrors", help="Average over the symmetries of the detector.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Generate showers; interrupted and started again with the same arguments, the file comes out the same."""
+    from caloforge.errors import CaloforgeError
+
+    if (like is None) == (energies is None):
+        raise CaloforgeError("give either --like FILE or --energies, for example --energies log:1:100GeV -n 1000.")
+
+    from caloforge.models.energies import energies_like, parse_energies
+
+    wanted = energies_like(like, number) if like is not None else parse_energies(str(energies), number, seed)
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from caloforge.models.generate import generate as run
+
+    columns = (TextColumn("showers"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    try:
+        with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
+            task = bar.add_task("showers", total=len(wanted))
+            done = run(
+                checkpoint,
+                wanted,
+                out,
+                seed=seed,
+                batch=batch,
+                threads=threads,
+                extrapolate=extrapolate,
+                mirrors=mirrors,
+                progress=lambda n: bar.update(task, completed=n),
+            )
+    except KeyboardInterrupt as interrupt:
+        typer.echo(f"Interrupted; the same command goes on where it stopped ({out}.partial).", err=True)
+        raise typer.Exit(130) from interrupt
+    typer.echo(f"{done.showers:,} showers in {out}, {done.redrawn} drawn again, {done.seconds:.1f} s.")

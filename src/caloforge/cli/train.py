@@ -1,0 +1,43 @@
+"""`caloforge train`: a recipe and a file of showers become a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe that comes with caloforge, or a YAML file.")],
+    data: Annotated[Path, typer.Option(help="HDF5 file of showers to learn from.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run; it becomes the checkpoint.")],
+    init: Annotated[Path | None, typer.Option(help="Checkpoint to start from, also of another detector.")] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe, e.g. stages.*.training.epochs=5."),
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Train only these stages (a,b); the others are as in --init.")
+    ] = None,
+    half: Annotated[bool, typer.Option("--half", help="Keep the weights on disk in float16.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Train a recipe on a file of showers; started again with the same arguments, it goes on where it stopped."""
+    from caloforge.models.recipe import load_recipe
+
+    loaded = load_recipe(recipe, changes or [])
+
+    from caloforge.models.train import train_recipe
+
+    stages = [name.strip() for name in only.split(",")] if only else []
+    result = train_recipe(loaded, data, out, init, only=stages, half=half, show=not quiet)
+    if result.checkpoint is None:
+        typer.echo(f"Interrupted; the same command goes on where it stopped ({out}).", err=True)
+        raise typer.Exit(130)
+    for name, reached in result.stages.items():
+        typer.echo(
+            f"{name}: best loss {reached['best_loss']:.4f} at step {reached['best_step']}, "
+            f"{reached['parameters']:,} parameters, {reached['seconds']:.0f} s"
+        )
+    typer.echo(f"Checkpoint in {result.checkpoint} after {result.seconds:.0f} s.")

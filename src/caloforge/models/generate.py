@@ -1,0 +1,249 @@
+"""Generation to disk: in constant memory, resumable with the same bytes, unphysical showers drawn again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from caloforge import __version__
+from caloforge.errors import CaloforgeError
+from caloforge.files import replaced, write_text
+from caloforge.models.checkpoint import load_checkpoint
+from caloforge.models.shower_model import ShowerModel
+from caloforge.randomness import numpy_generator, stream_seed
+from caloforge.showers import Showers, ShowerWriter
+
+TOLERANCE = 0.05
+"""A finite sample does not reach the ends of its range: energies this far (relative) beyond the extremes are within."""
+
+_ROWS_PER_FILE = 1000
+_ATTEMPTS = 20
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What a generation did: showers written, draws repeated, seconds spent on showers in this run."""
+
+    showers: int
+    redrawn: int
+    seconds: float
+
+
+def generate(
+    checkpoint: Path | str,
+    incident_energy_mev: NDArray[np.float32],
+    out: Path | str,
+    *,
+    seed: int = 0,
+    batch: int = 1000,
+    threads: int | None = None,
+    extrapolate: bool = False,
+    mirrors: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> Generated:
+    """Generate one shower for each incident energy (N,) in MeV and write them to the HDF5 file `out`.
+
+    Finished pieces wait in OUT.partial; started again with the same settings it goes on there, and the file comes out
+    the same, byte by byte. mirrors: pass each shower through a random symmetry of the detector, which averages the
+    model over them. progress: called with the number of showers done so far. Raises CaloforgeError where energies are
+    outside the trained range without `extrapolate`, `out` exists, settings changed, or a shower stays unphysical.
+    """
+    out = Path(out)
+    energies = np.ascontiguousarray(incident_energy_mev, dtype=np.float32)
+    if not len(energies):
+        raise CaloforgeError(
+            "there are no incident energies to generate for; give -n of at least 1 or a file with showers."
+        )
+    if batch < 1:
+        raise CaloforgeError(f"--batch is {batch}; give at least 1.")
+    if out.exists():
+        raise CaloforgeError(f"{out} exists; choose another name, or remove it first.")
+    model, recipe, provenance = load_checkpoint(checkpoint)
+    if not extrapolate:
+        check_range(energies, provenance["incident_range_mev"])
+    largest_ratio = float(recipe.model.get("beta", 1.2 * provenance.get("largest_total_over_incident", 1.0)))
+    identity = {
+        "weights_sha256": provenance.get("weights_sha256", ""),
+        "energies_sha256": hashlib.sha256(energies.tobytes()).hexdigest(),
+        "showers": len(energies),
+        "seed": seed,
+        "batch": batch,
+        "mirrors": mirrors,
+        "caloforge": __version__,
+        "torch": str(torch.__version__),
+    }
+    with _threads(threads) as used:
+        settings = {**identity, "threads": used}
+        partial = out.with_name(out.name + ".partial")
+        _same_settings(partial, settings)
+        draw = _Draw(model, seed, largest_ratio, mirrors)
+        per_file = batch * max(1, _ROWS_PER_FILE // batch)
+        seconds = 0.0
+        pieces = []
+        for first in range(0, len(energies), per_file):
+            stop = min(first + per_file, len(energies))
+            piece = partial / f"showers-{first:012d}.npz"
+            pieces.append(piece)
+            if _read_piece(piece, stop - first) is None:
+                began = time.perf_counter()
+                parts = [draw(energies[i : min(i + batch, stop)], i // batch) for i in range(first, stop, batch)]
+                seconds += time.perf_counter() - began
+                deposits = np.concatenate([part[0] for part in parts])
+                with replaced(piece) as beside, beside.open("wb") as file:
+                    np.savez(file, deposits=deposits, redrawn=sum(part[1] for part in parts))
+            if progress is not None:
+                progress(stop)
+    redrawn = _merge(out, pieces, energies, model, settings, str(provenance.get("stage", "")), recipe.name)
+    shutil.rmtree(partial)
+    return Generated(len(energies), redrawn, seconds)
+
+
+def check_range(incident_energy_mev: NDArray[np.float32], incident_range_mev: list[float]) -> None:
+    """Raise CaloforgeError where energies in MeV lie outside the range (low, high) that a model was trained on."""
+    low, high = float(incident_range_mev[0]), float(incident_range_mev[1])
+    outside = (incident_energy_mev < low * (1 - TOLERANCE)) | (incident_energy_mev > high * (1 + TOLERANCE))
+    if outside.any():
+        example = float(incident_energy_mev[np.flatnonzero(outside)[0]])
+        raise CaloforgeError(
+            f"{int(outside.sum())} of {len(incident_energy_mev)} incident energies (first: {example:g} MeV) are "
+            f"outside the {low:g} to {high:g} MeV that the model was trained on; "
+            "choose energies within, or give --extrapolate."
+        )
+
+
+def physical(deposits_mev: Tensor, incident_energy_mev: Tensor, largest_ratio: float) -> Tensor:
+    """Which showers (N, V) are finite, not negative, and deposit no more than `largest_ratio` of their energy (N,)."""
+    finite = torch.isfinite(deposits_mev).all(dim=1) & (deposits_mev >= 0).all(dim=1)
+    total = deposits_mev.double().sum(dim=1)
+    # The sum of rounded voxels may pass the bound by a little.
+    return finite & (total <= largest_ratio * incident_energy_mev.double() * (1 + 1e-4))
+
+
+class _Draw:
+    """Showers of one batch and the number drawn again; a function of (seed, batch number) alone."""
+
+    def __init__(self, model: ShowerModel, seed: int, largest_ratio: float, mirrors: bool) -> None:
+        self.model, self.seed, self.largest_ratio = model, seed, largest_ratio
+        identity = np.arange(model.detector.n_voxels)
+        found = model.detector.symmetries() if mirrors else {}
+        self.symmetries = np.stack([identity, *(p for _, p in sorted(found.items()) if (p != identity).any())])
+
+    def __call__(self, energies: NDArray[np.float32], index: int) -> tuple[NDArray[np.float32], int]:
+        energy = torch.from_numpy(energies)
+        deposits = self._sample(energy, "generate", index)
+        bad = ~physical(deposits, energy, self.largest_ratio)
+        redrawn = 0
+        for attempt in range(_ATTEMPTS):
+            if not bad.any():
+                break
+            rows = torch.nonzero(bad)[:, 0]
+            redrawn += len(rows)
+            deposits[rows] = self._sample(energy[rows], "redraw", index, attempt)
+            bad = ~physical(deposits, energy, self.largest_ratio)
+        else:
+            if bad.any():
+                raise CaloforgeError(
+                    f"{int(bad.sum())} showers (one of {float(energy[bad][0]):g} MeV) stayed unphysical "
+                    f"after {_ATTEMPTS} draws; "
+                    "the model does not know this energy, choose others or train longer."
+                )
+        showers = deposits.numpy().astype(np.float32, copy=False)
+        if len(self.symmetries) > 1:
+            rng = numpy_generator(self.seed, "generate-mirror", index)
+            chosen = rng.integers(0, len(self.symmetries), size=len(showers))
+            showers = np.take_along_axis(showers, self.symmetries[chosen], axis=1)
+        return showers, redrawn
+
+    def _sample(self, energy: Tensor, purpose: str, *indices: int) -> Tensor:
+        generator = torch.Generator().manual_seed(stream_seed(self.seed, purpose, *indices))
+        return self.model.sample(energy, generator)
+
+
+def _same_settings(partial: Path, settings: dict[str, Any]) -> None:
+    noted = partial / "settings.json"
+    if not noted.is_file():
+        write_text(noted, json.dumps(settings, indent=1) + "\n")
+        return
+    try:
+        before = json.loads(noted.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CaloforgeError(f"{noted} is damaged ({error}); remove {partial} and start again.") from error
+    changed = [key for key in settings if before.get(key) != settings[key]]
+    if changed:
+        key = changed[0]
+        raise CaloforgeError(
+            f"{partial} was begun with other settings ({key} was {before.get(key)!r} and is {settings[key]!r}); "
+            "use the same ones to go on, or remove it to start again."
+        )
+
+
+def _read_piece(piece: Path, n: int) -> tuple[NDArray[np.float32], int] | None:
+    """Deposits and redraw count of a finished piece; None where it is missing or not whole."""
+    if not piece.is_file():
+        return None
+    try:
+        with np.load(piece) as stored:
+            deposits, redrawn = stored["deposits"], int(stored["redrawn"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    return (deposits, redrawn) if len(deposits) == n else None
+
+
+def _merge(
+    out: Path,
+    pieces: list[Path],
+    energies: NDArray[np.float32],
+    model: ShowerModel,
+    settings: dict[str, Any],
+    stage: str,
+    recipe: str,
+) -> int:
+    """Write the pieces into one file; returns the number of draws repeated."""
+    redrawn = 0
+    for piece in pieces:
+        with np.load(piece) as stored:
+            redrawn += int(stored["redrawn"])
+    attributes = {
+        "generator": f"caloforge {__version__}",
+        "recipe": recipe,
+        "stage": stage,
+        "redrawn": redrawn,
+        **{key: settings[key] for key in ("weights_sha256", "seed", "batch", "threads", "mirrors", "torch")},
+    }
+    if model.detector.particle:
+        attributes["particle"] = model.detector.particle
+    first = 0
+    with ShowerWriter(out, model.detector, attributes=attributes) as writer:
+        for piece in pieces:
+            with np.load(piece) as stored:
+                deposits = stored["deposits"]
+            writer.append(Showers(energies[first : first + len(deposits)], deposits, model.detector))
+            first += len(deposits)
+    return redrawn
+
+
+@contextmanager
+def _threads(threads: int | None) -> Iterator[int]:
+    """Run with this many threads of torch (None: as it is); gives the number used."""
+    before = torch.get_num_threads()
+    if threads is not None:
+        if threads < 1:
+            raise CaloforgeError(f"--threads is {threads}; give at least 1.")
+        torch.set_num_threads(threads)
+    try:
+        yield torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
