@@ -47,8 +47,11 @@ def golden(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any], Feature
 
 
 def official(name: str) -> str:
-    return name.replace("EC eta", "EC Eta").replace("EC phi", "EC Phi").replace("Width eta", "Width Eta").replace(
-        "Width phi", "Width Phi"
+    return (
+        name.replace("EC eta", "EC Eta")
+        .replace("EC phi", "EC Phi")
+        .replace("Width eta", "Width Eta")
+        .replace("Width phi", "Width Phi")
     )
 
 

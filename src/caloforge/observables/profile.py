@@ -56,6 +56,6 @@ def profile(deposits_mev: Array, layer_energy_mev: Array, detector: Detector) ->
         square = _safe(np.asarray(deposits_mev @ position**2, dtype=np.float64), total)
         found[f"First moment {axis}"] = mean
         found[f"Second moment {axis}"] = np.sqrt(np.clip(square - mean**2, 0.0, None))
-    for third, part in enumerate(np.array_split(np.arange(detector.n_layers), 3)):
-        found[f"Energy fraction third {third}"] = _safe(energies[:, part].sum(axis=1), total)
+    for third, layers in enumerate(np.array_split(np.arange(detector.n_layers), 3)):
+        found[f"Energy fraction third {third}"] = _safe(energies[:, layers].sum(axis=1), total)
     return found

@@ -43,12 +43,12 @@ def separation_of_counts(reference: NDArray[np.int64], generated: NDArray[np.int
 
 def compare(reference: Array, generated: Array, edges: Array) -> Comparison:
     """Histogram two arrays of values (any shape) with the same edges; under- and overflow are ignored but reported."""
-    edges = np.asarray(edges, dtype=np.float64)
-    one, two = (np.histogram(values, bins=edges)[0].astype(np.int64) for values in (reference, generated))
+    bins = np.asarray(edges).astype(np.float64)
+    one, two = (np.histogram(values, bins=bins)[0].astype(np.int64) for values in (reference, generated))
     separation, note = separation_of_counts(one, two)
     return Comparison(
         separation,
-        edges,
+        bins,
         one,
         two,
         1.0 - float(one.sum()) / max(np.size(reference), 1),
