@@ -15,6 +15,7 @@ from caloforge.generative.contracts import (
 from caloforge.generative.distillation import Distillation
 from caloforge.generative.flow import Flow, Trace
 from caloforge.generative.likelihood import MaximumLikelihood
+from caloforge.generative.nflows_weights import load_nflows_weights
 from caloforge.generative.permutation import Permutation, permutations
 from caloforge.generative.spline import Knots, normalise, rational_quadratic_spline, spline_from_raw
 
@@ -36,6 +37,7 @@ __all__ = [
     "Trace",
     "Turn",
     "draw_noise",
+    "load_nflows_weights",
     "normalise",
     "permutations",
     "rational_quadratic_spline",

@@ -1,4 +1,4 @@
-"""Autoregressive spline blocks: fast in one direction by one masked pass, in the other by one walk over the features."""
+"""Autoregressive spline blocks: one masked pass in one direction, one walk over the features in the other."""
 
 from __future__ import annotations
 

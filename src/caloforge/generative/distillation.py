@@ -52,7 +52,8 @@ class Distillation(Objective):
         for name in ("tail_bound", "min_bin", "min_derivative"):
             if getattr(mine, name) != getattr(theirs, name):
                 raise CaloforgeError(
-                    f"Student and teacher have {name} {getattr(mine, name)} and {getattr(theirs, name)}; make them equal."
+                    f"Student and teacher have {name} {getattr(mine, name)} and {getattr(theirs, name)};"
+                    " make them equal."
                 )
         if mine.made.parameters_per_feature != theirs.made.parameters_per_feature:
             raise CaloforgeError("Student and teacher have splines of different numbers of bins; make them equal.")

@@ -18,7 +18,7 @@ class MaximumLikelihood(Objective):
         super().__init__()
         if not isinstance(model, Density):
             raise CaloforgeError(
-                f"{type(model).__name__} has no log_prob, which maximum likelihood needs; choose a flow or another objective."
+                f"{type(model).__name__} has no log_prob, which maximum likelihood needs; choose another objective."
             )
         self.model = model
 

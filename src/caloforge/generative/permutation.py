@@ -45,7 +45,7 @@ def permutations(
     sizes = [features] if groups is None else list(groups)
     if sum(sizes) != features or min(sizes) < 1:
         raise CaloforgeError(
-            f"The permutation groups {sizes} must be positive and add up to {features} features; correct them."
+            f"The permutation groups {sizes} must be positive and add up to {features} features; correct the recipe."
         )
     if scheme not in ("alternating", "reversal", "random", "none"):
         raise CaloforgeError(

@@ -114,7 +114,7 @@ def spline_from_raw(
         cross = theta * (1 - theta)
         denominator = delta * (1 - 2 * cross) + (d0 + d1) * cross
         y = y0 + height * ((delta * theta * theta + d0 * cross) / denominator)
-    y = torch.where(inside, y.to(x.dtype), x)
+    y = torch.where(inside, y.to(x.dtype).clamp(-tail_bound, tail_bound), x)
     if not need_logabsdet:
         return y, x.new_empty(0)
     rest, cross = 1 - theta, theta * (1 - theta)

@@ -1,0 +1,146 @@
+"""What every generative model must hold: shapes, gradients, invertibility, Jacobian, seeded sampling, save and load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from caloforge.generative import Density, Flow, MaximumLikelihood, Sampler, draw_noise, sample
+
+FEATURES, CONTEXT = 6, 2
+MODELS: dict[str, Callable[[], Flow]] = {
+    "masked": lambda: Flow(FEATURES, CONTEXT, 3, 10, 5, 4.0),
+    "masked, few units": lambda: Flow(FEATURES, CONTEXT, 2, 3, 5, 4.0),
+    "masked, deep": lambda: Flow(FEATURES, CONTEXT, 2, (7, 9), 4, 4.0),
+    "masked, nflows": lambda: Flow(FEATURES, CONTEXT, 2, (11, 11), 4, 4.0, degrees="nflows", context_mode="nflows"),
+    "masked, groups": lambda: Flow(FEATURES, CONTEXT, 4, 8, 4, 4.0, groups=(2, 4)),
+    "masked, one feature": lambda: Flow(1, CONTEXT, 2, 4, 4, 4.0),
+    "inverse": lambda: Flow(FEATURES, CONTEXT, 3, 10, 5, 4.0, direction="inverse"),
+    "inverse, deep": lambda: Flow(FEATURES, CONTEXT, 2, (7, 9), 4, 4.0, direction="inverse"),
+    "inverse, nflows": lambda: Flow(FEATURES, CONTEXT, 2, 11, 4, 4.0, direction="inverse", degrees="nflows"),
+    "unconditional": lambda: Flow(FEATURES, 0, 3, 8, 4, 4.0, permutation="random"),
+}
+
+
+@pytest.fixture(params=MODELS)
+def model(request: pytest.FixtureRequest) -> Flow:
+    torch.manual_seed(1)
+    flow = MODELS[request.param]()
+    with torch.no_grad():
+        for parameter in flow.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return flow
+
+
+def context(model: Flow, n: int, dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:
+    return {"context": torch.randn(n, model.context_features, dtype=dtype)} if model.context_features else {}
+
+
+def test_shapes_and_contract(model: Flow) -> None:
+    assert isinstance(model, Sampler) and isinstance(model, Density)
+    condition = context(model, 5)
+    x = sample(model, 5, condition)
+    assert x.shape == (5, model.features) and x.dtype == torch.float32
+    assert model.log_prob(x, condition).shape == (5,)
+
+
+def test_gradients_of_every_parameter(model: Flow) -> None:
+    condition = context(model, 64)
+    x = torch.randn(64, model.features)
+    loss = MaximumLikelihood(model)({"x": x} | condition, "model", torch.Generator())["loss"]
+    loss.backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
+        if model.features > 1:  # a single feature depends on no hidden unit
+            assert parameter.grad.abs().max() > 0, name
+
+
+@pytest.mark.parametrize("direction", ["encode", "decode"])
+def test_gradients_against_finite_differences(model: Flow, direction: str) -> None:
+    model.double()
+    condition = context(model, 2, torch.float64)
+    value = torch.randn(2, model.features, dtype=torch.float64)
+    run = (
+        (lambda v: model.encode(v, condition))
+        if direction == "encode"
+        else (lambda v: model.decode({"z": v}, condition))
+    )
+    assert torch.autograd.gradcheck(run, (value.requires_grad_(),), eps=1e-7, atol=1e-4, rtol=1e-3)
+
+
+def test_gradients_of_the_weights_through_the_walk(model: Flow) -> None:
+    model.double()
+    condition = context(model, 3, torch.float64)
+    z = torch.randn(3, model.features, dtype=torch.float64)
+    with torch.no_grad():
+        x = model.decode({"z": z}, condition)
+    block = model.blocks[0].made.output_layer.bias
+    by_decode = torch.autograd.grad(model.decode({"z": z}, condition).sum(), block)[0]
+    step = 1e-6 * torch.randn_like(block)
+    with torch.no_grad():
+        block.add_(step)
+        moved = model.decode({"z": z}, condition)
+    assert (moved - x).sum().item() == pytest.approx((by_decode * step).sum().item(), rel=1e-3, abs=1e-9)
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 2e-3), (torch.float64, 1e-9)])
+def test_invertible(model: Flow, dtype: torch.dtype, tolerance: float) -> None:
+    model.to(dtype)
+    condition = context(model, 200, dtype)
+    x = 2.5 * torch.randn(200, model.features, dtype=dtype)
+    with torch.no_grad():
+        z, _ = model.encode(x, condition)
+        torch.testing.assert_close(model.decode({"z": z}, condition), x, atol=tolerance, rtol=0)
+
+
+def test_jacobian_against_autograd(model: Flow) -> None:
+    model.double()
+    condition = context(model, 4, torch.float64)
+    x = 2 * torch.randn(4, model.features, dtype=torch.float64)
+    _, logabsdet = model.encode(x, condition)
+    for row in range(4):
+        own = {name: value[row : row + 1] for name, value in condition.items()}
+        jacobian = torch.autograd.functional.jacobian(lambda v, own=own: model.encode(v[None], own)[0][0], x[row])
+        assert torch.linalg.slogdet(jacobian)[1].item() == pytest.approx(logabsdet[row].item(), abs=1e-7)
+
+
+def test_density_integrates_to_one() -> None:
+    torch.manual_seed(2)
+    for direction in ("masked", "inverse"):
+        flow = Flow(2, 0, 3, 8, 6, 3.0, direction=direction).double()  # type: ignore[arg-type]
+        with torch.no_grad():
+            for parameter in flow.parameters():
+                parameter.add_(0.1 * torch.randn_like(parameter))
+            axis = torch.linspace(-7, 7, 351, dtype=torch.float64)
+            density = flow.log_prob(torch.cartesian_prod(axis, axis), {}).exp().sum() * (axis[1] - axis[0]) ** 2
+        assert density.item() == pytest.approx(1, abs=2e-3)
+
+
+def test_seeded_sampling(model: Flow) -> None:
+    condition = context(model, 8)
+    draws = [sample(model, 8, condition, torch.Generator().manual_seed(seed)).detach() for seed in (3, 3, 4)]
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+    noise = draw_noise(model.noise(condition), 8, torch.Generator().manual_seed(3))
+    assert torch.equal(model.decode(noise, condition).detach(), draws[0])
+
+
+def test_the_walk_with_and_without_gradients_agrees(model: Flow) -> None:
+    condition, z = context(model, 8), torch.randn(8, model.features)
+    tracked = model.decode({"z": z}, condition)
+    with torch.no_grad():
+        torch.testing.assert_close(model.decode({"z": z}, condition), tracked, atol=1e-5, rtol=1e-5)
+
+
+def test_save_and_load(model: Flow, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    torch.save(model.state_dict(), tmp_path / "weights.pt")
+    torch.manual_seed(99)
+    other: nn.Module = MODELS[request.node.callspec.params["model"]]()
+    other.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
+    assert isinstance(other, Flow)
+    condition, x = context(model, 5), torch.randn(5, model.features)
+    assert torch.equal(model.log_prob(x, condition), other.log_prob(x, condition))
