@@ -47,6 +47,10 @@ class ShowerFile:
     detector: Detector
     attributes: dict[str, Any]
     """What the file says of itself."""
+    other_columns: list[str]
+    """Further datasets with one row per shower, which become conditions and extras."""
+    other_datasets: list[str]
+    """Datasets that have not one row per shower, which are not read."""
 
     def __init__(
         self, path: Path | str, detector: Detector | str | None = None, format: str | None = None, gev: str = "none"
@@ -66,6 +70,9 @@ class ShowerFile:
         self._columns = [
             name for name, d in sets.items() if d.ndim and d.shape[0] == self._length and d.dtype.kind in "fiub"
         ]
+        own = {*self._columns, *self.format.required, DETECTOR_JSON}
+        self.other_columns = [name for name in self._columns if name not in self.format.required]
+        self.other_datasets = [name for name in sets if name not in own]
         self.detector = self._choose(detector, file)
         self._incident_factor = 1000.0 if self.format.incident_unit == "GeV" or gev in ("incident", "all") else 1.0
         self._deposit_factor = 1000.0 if gev in ("deposits", "all") else 1.0
@@ -122,6 +129,10 @@ class ShowerFile:
         start, stop, _ = slice(start, stop).indices(len(self))
         for first in range(start, stop, rows):
             yield self.read(first, min(first + rows, stop))
+
+    def copy_dataset(self, name: str, target: h5py.File) -> None:
+        """Copy a dataset to another open file as it is stored, in constant memory."""
+        self._file().copy(name, target, name)
 
     def close(self) -> None:
         """Close the file; reading opens it again."""

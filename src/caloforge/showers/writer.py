@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from caloforge.files import replaced
 from caloforge.showers.checks import check_values
 from caloforge.showers.container import Array, Showers
 from caloforge.showers.formats import FORMATS
-from caloforge.showers.store import DETECTOR_JSON
+from caloforge.showers.store import DETECTOR_JSON, ShowerFile
 
 _CHUNK_BYTES = 1 << 20
 _OWN = ("detector", "detector_fingerprint", "energy_unit")
@@ -97,6 +97,13 @@ class ShowerWriter:
         self._waiting_rows += len(showers)
         if self._waiting_rows >= self._chunk:
             self._write(self._waiting_rows // self._chunk * self._chunk)
+
+    def copy(self, source: ShowerFile, names: Sequence[str]) -> None:
+        """Copy datasets of another shower file that have not one row per shower, as they are stored."""
+        if self._file is None:
+            raise CaloforgeError(f"The writer of {self.path} is not open; use it in a `with` block.")
+        for name in names:
+            source.copy_dataset(name, self._file)
 
     def _create(self, arrays: Mapping[str, Array]) -> None:
         assert self._file is not None
