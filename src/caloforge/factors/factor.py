@@ -27,7 +27,9 @@ class Factor(nn.Module):
         """Set means and scales from training showers: incident energies (N,) and deposits (N, V) in MeV."""
         raise NotImplementedError
 
-    def encode(self, incident_energy_mev: Tensor, deposits_mev: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def encode(
+        self, incident_energy_mev: Tensor, deposits_mev: Tensor, generator: torch.Generator
+    ) -> dict[str, Tensor]:
         """Network-space batch {"x": (N, D), "context": (N, C)} of showers; noise comes from the generator."""
         raise NotImplementedError
 

@@ -47,7 +47,9 @@ class LayerEnergies(Factor):
         logits: Tensor = self.logit(u)[0]
         return logits
 
-    def encode(self, incident_energy_mev: Tensor, deposits_mev: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def encode(
+        self, incident_energy_mev: Tensor, deposits_mev: Tensor, generator: torch.Generator
+    ) -> dict[str, Tensor]:
         energy = incident_energy_mev.double()[:, None]
         x, _ = self.standardise(self._logits(deposits_mev, energy, generator), energy)
         return {"x": x.float(), "context": self.context({"incident_energy_mev": incident_energy_mev})}

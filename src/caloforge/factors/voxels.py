@@ -54,7 +54,9 @@ class VoxelShares(Factor):
         logits: Tensor = self.logit(normalise_layers(noisy, self.slices))[0]
         return logits
 
-    def encode(self, incident_energy_mev: Tensor, deposits_mev: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def encode(
+        self, incident_energy_mev: Tensor, deposits_mev: Tensor, generator: torch.Generator
+    ) -> dict[str, Tensor]:
         energy = incident_energy_mev.float()[:, None]
         x, _ = self.standardise(self._logits(deposits_mev.float(), generator), energy)
         layers = self._layers(deposits_mev, generator).float()

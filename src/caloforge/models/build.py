@@ -10,9 +10,7 @@ from caloforge.models.caloflow import CaloFlowSettings, caloflow
 from caloforge.models.shower_model import ShowerModel
 from caloforge.registry import Registry
 
-FAMILIES: Registry[Callable[[Mapping[str, Any], Detector], ShowerModel]] = Registry(
-    "model family", "caloforge.models"
-)
+FAMILIES: Registry[Callable[[Mapping[str, Any], Detector], ShowerModel]] = Registry("model family", "caloforge.models")
 FAMILIES.add("caloflow", lambda settings, detector: caloflow(CaloFlowSettings.model_validate(settings), detector))
 
 
