@@ -51,6 +51,7 @@ def _detector() -> Detector:
             CartesianLayer("back", (-30.0, 0.0, 30.0), (-30.0, 0.0, 30.0), 50.0, 100.0),
         ),
         threshold_mev=1e-2,
+        symmetry=("mirror-x", "mirror-y", "mirror-xy"),
     )
 
 

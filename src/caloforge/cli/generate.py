@@ -43,21 +43,29 @@ def generate(
     from caloforge.models.generate import generate as run
 
     columns = (TextColumn("showers"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    bar = Progress(*columns, console=console, disable=quiet or not console.is_terminal)
+    task = bar.add_task("showers", total=len(wanted))
+
+    def show(n: int) -> None:
+        bar.start()
+        bar.update(task, completed=n)
+
     try:
-        with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
-            task = bar.add_task("showers", total=len(wanted))
-            done = run(
-                checkpoint,
-                wanted,
-                out,
-                seed=seed,
-                batch=batch,
-                threads=threads,
-                extrapolate=extrapolate,
-                mirrors=mirrors,
-                progress=lambda n: bar.update(task, completed=n),
-            )
+        done = run(
+            checkpoint,
+            wanted,
+            out,
+            seed=seed,
+            batch=batch,
+            threads=threads,
+            extrapolate=extrapolate,
+            mirrors=mirrors,
+            progress=show,
+        )
     except KeyboardInterrupt as interrupt:
         typer.echo(f"Interrupted; the same command goes on where it stopped ({out}.partial).", err=True)
         raise typer.Exit(130) from interrupt
+    finally:
+        bar.stop()
     typer.echo(f"{done.showers:,} showers in {out}, {done.redrawn} drawn again, {done.seconds:.1f} s.")

@@ -57,7 +57,7 @@ class ShowerRows:
                 with_copies = rows[rows >= self.turned_first] - self.turned_first
                 if len(with_copies):
                     first, last = int(with_copies[0]), int(with_copies[-1])
-                    with h5py.File(path, "r") as file:
+                    with h5py.File(path, "r", locking=False) as file:
                         block = file["showers_turned"][first : last + 1]
                     self._turned = block[with_copies - first].astype(np.float32)
 
@@ -94,7 +94,7 @@ class ShowerRows:
             before = len(self.rows) - len(self._turned)
             return self._turned[positions - before, copy]
         unique, back = np.unique(self.rows[positions] - self.turned_first, return_inverse=True)
-        with h5py.File(self.path, "r") as file:
+        with h5py.File(self.path, "r", locking=False) as file:
             copies: NDArray[np.float32] = file["showers_turned"][unique].astype(np.float32)
         return copies[back, copy]
 
@@ -190,7 +190,7 @@ def split_rows(path: Path, n_showers: int, attributes: dict[str, object], data: 
 
 def _turned_layout(path: Path, detector: Detector) -> tuple[int, int]:
     """Copies of each shower and the first row that has them; (0, 0) where the file has none."""
-    with h5py.File(path, "r") as file:
+    with h5py.File(path, "r", locking=False) as file:
         if "showers_turned" not in file:
             return 0, 0
         shape = file["showers_turned"].shape

@@ -27,7 +27,9 @@ from caloforge.randomness import numpy_generator, stream_seed
 from caloforge.showers import Showers, ShowerWriter
 
 TOLERANCE = 0.05
-"""A finite sample does not reach the ends of its range: energies this far (relative) beyond the extremes are within."""
+GAPS = 5.0
+"""A finite sample does not reach the ends of its range: energies within this relative distance of its extremes, or
+within this number of mean gaps between its energies (but half the lowest at most), count as inside."""
 
 _ROWS_PER_FILE = 1000
 _ATTEMPTS = 20
@@ -73,7 +75,7 @@ def generate(
         raise CaloforgeError(f"{out} exists; choose another name, or remove it first.")
     model, recipe, provenance = load_checkpoint(checkpoint)
     if not extrapolate:
-        check_range(energies, provenance["incident_range_mev"])
+        check_range(energies, provenance["incident_range_mev"], provenance.get("incident_energies"))
     largest_ratio = float(recipe.model.get("beta", 1.2 * provenance.get("largest_total_over_incident", 1.0)))
     identity = {
         "weights_sha256": provenance.get("weights_sha256", ""),
@@ -111,10 +113,18 @@ def generate(
     return Generated(len(energies), redrawn, seconds)
 
 
-def check_range(incident_energy_mev: NDArray[np.float32], incident_range_mev: list[float]) -> None:
-    """Raise CaloforgeError where energies in MeV lie outside the range (low, high) that a model was trained on."""
+def check_range(
+    incident_energy_mev: NDArray[np.float32], incident_range_mev: list[float], n_trained: int | None = None
+) -> None:
+    """Raise CaloforgeError where energies in MeV lie outside the range (low, high) that a model was trained on.
+
+    n_trained: how many energies spanned that range; the fewer, the further its ends may lie.
+    """
     low, high = float(incident_range_mev[0]), float(incident_range_mev[1])
-    outside = (incident_energy_mev < low * (1 - TOLERANCE)) | (incident_energy_mev > high * (1 + TOLERANCE))
+    gap = GAPS * (high - low) / n_trained if n_trained else 0.0
+    lowest = min(low * (1 - TOLERANCE), max(low - gap, low / 2))
+    highest = max(high * (1 + TOLERANCE), high + gap)
+    outside = (incident_energy_mev < lowest) | (incident_energy_mev > highest)
     if outside.any():
         example = float(incident_energy_mev[np.flatnonzero(outside)[0]])
         raise CaloforgeError(

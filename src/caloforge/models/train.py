@@ -97,6 +97,7 @@ def train_recipe(
 
     provenance: dict[str, Any] = {
         "incident_range_mev": list(energy_range),
+        "incident_energies": len(rows),
         "largest_total_over_incident": largest,
         "data": {
             "file": data.name,
