@@ -136,6 +136,14 @@ def test_the_walk_with_and_without_gradients_agrees(model: Flow) -> None:
         torch.testing.assert_close(model.decode({"z": z}, condition), tracked, atol=1e-5, rtol=1e-5)
 
 
+def test_mixed_precision_stays_finite(model: Flow) -> None:
+    condition, x = context(model, 16), 3 * torch.randn(16, model.features)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.isfinite(model.log_prob(x, condition)).all()
+        with torch.no_grad():
+            assert torch.isfinite(model.decode({"z": x}, condition)).all()
+
+
 def test_save_and_load(model: Flow, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     torch.save(model.state_dict(), tmp_path / "weights.pt")
     torch.manual_seed(99)

@@ -54,14 +54,28 @@ class AutoregressiveSpline(nn.Module):
         Features whose parameters depend on the same hidden units are done together, so the number of steps is that
         of the distinct hidden degrees plus one. Gradients are followed where they are enabled.
         """
-        steps = _Walk(self.made, self.made.context_term(context), other)
-        in_place = not torch.is_grad_enabled()
-        for step in range(steps.count):
-            raw = steps.parameters(step)
-            begin, end = steps.features(step)
-            value, _ = self._spline(other[:, begin:end], raw, not self.reverse, need_logabsdet=False)
-            steps.append(step, value, in_place)
-        return steps.result()
+        with torch.autocast(other.device.type, enabled=False):  # errors add up along a walk
+            context = None if context is None else context.to(other.dtype)
+            steps = _Walk(self.made, self.made.context_term(context), other)
+            in_place = not torch.is_grad_enabled()
+            for step in range(steps.count):
+                raw = steps.parameters(step)
+                begin, end = steps.features(step)
+                value, _ = self._spline(other[:, begin:end], raw, not self.reverse, need_logabsdet=False)
+                steps.append(step, value, in_place)
+            return steps.known
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """z (N, D) and log |dz/dx| (N,)."""
+        if not self.reverse:
+            result = self.dense(x, context)
+            return result.value, result.logabsdet
+        z = self.walk(x, context)
+        return z, -self.dense(z, context).logabsdet
+
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        """x (N, D)."""
+        return self.dense(z, context, need_logabsdet=False).value if self.reverse else self.walk(z, context)
 
 
 class _Walk:
@@ -75,10 +89,12 @@ class _Walk:
         self.count = len(self.stops)
         ends = torch.tensor(self.stops)
         self.units = [torch.searchsorted(degree.values, ends, right=True).tolist() for degree in degrees]
-        self.weights, self.biases = [], []
+        self.weights: list[Tensor] = []
+        self.biases: list[Tensor] = []
         before: Tensor | None = None
-        for layer, degree in zip(made.hidden_layers, degrees, strict=True):
-            weight, bias = layer.weight, layer.bias
+        for layer, degree in zip(made.masked_layers(), degrees, strict=True):
+            weight: Tensor = layer.weight
+            bias: Tensor = layer.bias
             order = None if bool((degree.indices.diff() > 0).all()) else degree.indices.to(weight.device)
             if before is not None:
                 weight = weight[:, before]
@@ -86,10 +102,10 @@ class _Walk:
                 weight, bias = weight[order], bias[order]
             self.weights.append(weight)
             self.biases.append(bias)
-            if not self.weights[1:] and context_term is not None and order is not None:
+            if len(self.weights) == 1 and context_term is not None and order is not None:
                 context_term = context_term[:, order]
             before = order
-        output = made.output_layer.weight
+        output: Tensor = made.output_layer.weight
         self.output = output if before is None else output[:, before]
         self.first = self.biases[0].expand(len(like), -1) if context_term is None else context_term + self.biases[0]
         self.known = like.new_empty(len(like), made.features)
@@ -108,7 +124,7 @@ class _Walk:
         bias = self.made.output_layer.bias[rows]
         known = self.n_hidden[-1]
         if known == 0:
-            return bias.expand(len(self.known), -1).unflatten(-1, (end - begin, per))
+            return bias.view(end - begin, per).expand(len(self.known), -1, -1)
         raw = torch.addmm(bias, self.hidden[-1][:, :known], self.output[rows, :known].t())
         return raw.view(len(raw), end - begin, per)
 
@@ -136,10 +152,6 @@ class _Walk:
                 self.n_hidden[number] = stop
             inputs, known = self.hidden[number], stop
 
-    def result(self) -> Tensor:
-        """All features (N, D)."""
-        return self.known
-
 
 class MaskedAutoregressive(AutoregressiveSpline):
     """Density in one pass (x -> z), sampling by one walk."""
@@ -149,15 +161,6 @@ class MaskedAutoregressive(AutoregressiveSpline):
     ) -> None:
         super().__init__(made, tail_bound, min_bin, min_derivative, reverse=False)
 
-    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """z (N, D) and log |dz/dx| (N,)."""
-        result = self.dense(x, context)
-        return result.value, result.logabsdet
-
-    def inverse(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        """x (N, D)."""
-        return self.walk(z, context)
-
 
 class InverseAutoregressive(AutoregressiveSpline):
     """Sampling in one pass (z -> x), density by one walk; the same spline for the same MADE outputs."""
@@ -166,12 +169,3 @@ class InverseAutoregressive(AutoregressiveSpline):
         self, made: MADE, tail_bound: float = 14.0, min_bin: float = 1e-6, min_derivative: float = 1e-6
     ) -> None:
         super().__init__(made, tail_bound, min_bin, min_derivative, reverse=True)
-
-    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """z (N, D) and log |dz/dx| (N,)."""
-        z = self.walk(x, context)
-        return z, -self.dense(z, context).logabsdet
-
-    def inverse(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        """x (N, D)."""
-        return self.dense(z, context, need_logabsdet=False).value

@@ -85,7 +85,9 @@ class BatchSource(Protocol):
         ...
 
 
-def draw_noise(declared: Mapping[str, Noise], n: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
+def draw_noise(
+    declared: Mapping[str, Noise], n: int, generator: torch.Generator, dtype: torch.dtype = torch.float32
+) -> dict[str, Tensor]:
     """Draw every declared noise for n samples, in the order of declaration, from one generator."""
     drawn = {}
     for name, noise in declared.items():
@@ -95,7 +97,11 @@ def draw_noise(declared: Mapping[str, Noise], n: int, generator: torch.Generator
 
 
 def sample(
-    model: Sampler, n: int, condition: Batch | None = None, generator: torch.Generator | None = None, settings: Any = None
+    model: Sampler,
+    n: int,
+    condition: Batch | None = None,
+    generator: torch.Generator | None = None,
+    settings: Any = None,
 ) -> Tensor:
     """Draw n samples: one row of every condition tensor each; the generator alone decides the outcome."""
     condition = condition if condition is not None else {}

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Self
+from typing import Self, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from caloforge.errors import CaloforgeError
+from caloforge.generative.autoregressive import AutoregressiveSpline
 from caloforge.generative.contracts import Batch, Objective
 from caloforge.generative.flow import Flow
+from caloforge.generative.permutation import Permutation
 
 TERMS = ("z", "x", "z_i", "x_i", "p_z", "p_x")
 """Final noise, final data, intermediates of the z- and of the x-pass, MADE outputs of the z- and of the x-pass."""
@@ -38,17 +40,14 @@ class Distillation(Objective):
                 f"Distillation needs a 'masked' teacher and an 'inverse' student, but found '{teacher.direction}' and"
                 f" '{model.direction}'; correct the recipe."
             )
-        same = len(model.blocks) == len(teacher.blocks) and all(
-            mine.state_dict().keys() == theirs.state_dict().keys()
-            and torch.equal(mine.indices.cpu(), theirs.indices.cpu())
-            for mine, theirs in zip(model.permutations, teacher.permutations, strict=True)
-        )
+        orders = [[cast(Permutation, part).indices.cpu() for part in flow.permutations] for flow in (model, teacher)]
+        same = len(orders[0]) == len(orders[1]) and all(map(torch.equal, *orders))
         if not same:
             raise CaloforgeError(
                 "Student and teacher must have the same blocks and permutations; give both the same blocks,"
                 " permutation, permutation_seed and groups."
             )
-        mine, theirs = model.blocks[0], teacher.blocks[0]
+        mine, theirs = (cast(AutoregressiveSpline, flow.blocks[0]) for flow in (model, teacher))
         for name in ("tail_bound", "min_bin", "min_derivative"):
             if getattr(mine, name) != getattr(theirs, name):
                 raise CaloforgeError(

@@ -62,7 +62,6 @@ class Flow(nn.Module):
         if direction not in ("masked", "inverse"):
             raise CaloforgeError(f"The flow has direction='{direction}'; give 'masked' or 'inverse'.")
         self.features, self.context_features, self.direction = features, context_features, direction
-        kind = MaskedAutoregressive if direction == "masked" else InverseAutoregressive
         self.blocks = nn.ModuleList()
         for _ in range(blocks):
             made = MADE(
@@ -75,7 +74,12 @@ class Flow(nn.Module):
                 dropout=dropout,
             )
             _start_near_identity(made, bins, min_derivative)
-            self.blocks.append(kind(made, tail_bound, min_bin, min_derivative))
+            block: AutoregressiveSpline
+            if direction == "masked":
+                block = MaskedAutoregressive(made, tail_bound, min_bin, min_derivative)
+            else:
+                block = InverseAutoregressive(made, tail_bound, min_bin, min_derivative)
+            self.blocks.append(block)
         self.permutations = nn.ModuleList(
             Permutation(indices) for indices in permutations(features, blocks, permutation, permutation_seed, groups)
         )

@@ -45,6 +45,11 @@ def _check(parameters: int, min_bin: float) -> int:
     return bins
 
 
+def _two(raw: Tensor, bins: int) -> Tensor:
+    """Raw widths and heights together, (..., 2, K)."""
+    return torch.stack([raw[..., :bins], raw[..., bins : 2 * bins]], -2)
+
+
 def _slopes(raw: Tensor, min_derivative: float) -> Tensor:
     inner = (F.softplus(raw) + min_derivative).clamp(max=MAX_DERIVATIVE)
     return F.pad(inner, (1, 1), value=1.0)
@@ -56,7 +61,7 @@ def normalise(raw: Tensor, tail_bound: float, min_bin: float = 1e-6, min_derivat
     Raises CaloforgeError where the number of parameters is not 3K-1 or the bins do not fit.
     """
     bins = _check(raw.shape[-1], min_bin)
-    both = _positions(raw[..., : 2 * bins].unflatten(-1, (2, bins)), tail_bound, min_bin)
+    both = _positions(_two(raw, bins), tail_bound, min_bin)
     return Knots(both[..., 0, :], both[..., 1, :], _slopes(raw[..., 2 * bins :], min_derivative))
 
 
@@ -85,7 +90,8 @@ def spline_from_raw(
     device has it) with one Newton step; this step alone carries its gradients, which are right to first order.
     """
     bins = _check(raw.shape[-1], min_bin)
-    both = _positions(raw[..., : 2 * bins].unflatten(-1, (2, bins)), tail_bound, min_bin)
+    raw = raw.to(torch.promote_types(torch.promote_types(raw.dtype, x.dtype), torch.float32))
+    both = _positions(_two(raw, bins), tail_bound, min_bin)
     slope = _slopes(raw[..., 2 * bins :], min_derivative)
     inside = x.abs() <= tail_bound
     at = x.clamp(-tail_bound, tail_bound)

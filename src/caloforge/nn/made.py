@@ -85,6 +85,10 @@ class MADE(nn.Module):
         self.context_layer = nn.Linear(context_features, widths[0]) if context_features else None
         self.dropout = nn.Dropout(dropout)
 
+    def masked_layers(self) -> list[MaskedLinear]:
+        """The hidden layers, first to last."""
+        return [cast(MaskedLinear, layer) for layer in self.hidden_layers]
+
     def context_term(self, context: Tensor | None) -> Tensor | None:
         """What the context adds to the first hidden layer before its ReLU, (N, hidden), or None without a context."""
         if self.context_layer is None:
@@ -107,4 +111,5 @@ class MADE(nn.Module):
             if number == 0 and term is not None:
                 hidden = hidden + term
             hidden = self.dropout(F.relu(hidden))
-        return cast(Tensor, self.output_layer(hidden)).unflatten(-1, (self.features, self.parameters_per_feature))
+        raw = cast(Tensor, self.output_layer(hidden))
+        return raw.view(*raw.shape[:-1], self.features, self.parameters_per_feature)
