@@ -22,7 +22,7 @@ class TensorBatches:
     def __init__(self, tensors: Mapping[str, Tensor], batch_size: int, seed: int = 0, shuffle: bool = True) -> None:
         lengths = {len(value) for value in tensors.values()}
         if len(lengths) != 1 or 0 in lengths or batch_size < 1:
-            raise ValueError(f"tensors of one length above 0 and a batch size above 0 are needed, not {sorted(lengths)}, {batch_size}")
+            raise ValueError(f"tensors need one length above 0, batches a row or more: {sorted(lengths)}, {batch_size}")
         self.tensors, self.batch_size, self.seed, self.shuffle = dict(tensors), batch_size, seed, shuffle
         self.rows = lengths.pop()
 

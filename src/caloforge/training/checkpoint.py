@@ -40,7 +40,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return load(path.read_bytes())
     except OSError as error:
-        raise CaloforgeError(f"{path} could not be read ({error.strerror or error}); give the folder of a checkpoint.") from error
+        raise CaloforgeError(
+            f"{path} could not be read ({error.strerror}); give the folder of a checkpoint."
+        ) from error
     except (SafetensorError, ValueError) as error:
         raise CaloforgeError(f"{path} is damaged ({error}); take an older step folder.") from error
 
@@ -50,7 +52,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise CaloforgeError(f"{path} could not be read ({error.strerror or error}); give the folder of a training run.") from error
+        raise CaloforgeError(f"{path} could not be read ({error.strerror}); give the folder of a run.") from error
     except ValueError as error:
         raise CaloforgeError(f"{path} is damaged ({error}); start the run in a new folder.") from error
 
@@ -96,9 +98,13 @@ def resolve(folder: Path | str) -> Path:
         if pointer.is_file() and pointer.name in ("best", "last"):
             target = pointer.parent / pointer.read_text(encoding="utf-8").strip()
             if not (target / WEIGHTS).is_file():
-                raise CaloforgeError(f"{pointer} names {target.name}, which holds no {WEIGHTS}; name one of the step folders.")
+                raise CaloforgeError(
+                    f"{pointer} names {target.name}, which holds no {WEIGHTS}; name another step folder."
+                )
             return target
-    raise CaloforgeError(f"{folder} holds no checkpoint ({WEIGHTS}, or a file 'best' or 'last'); give the folder of a training run.")
+    raise CaloforgeError(
+        f"{folder} holds no checkpoint ({WEIGHTS}, or a file 'best' or 'last'); give the folder of a training run."
+    )
 
 
 def load_weights(folder: Path | str) -> dict[str, Tensor]:

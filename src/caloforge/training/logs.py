@@ -12,7 +12,7 @@ from caloforge.files import replaced
 
 
 class Logs:
-    """Rows by step into `folder`/metrics.csv and TensorBoard; rows after `step`, of a run that was cut off, are dropped."""
+    """Rows by step into `folder`/metrics.csv and TensorBoard; rows after `step`, of a run cut off, are dropped."""
 
     def __init__(self, folder: Path, step: int, tensorboard: bool) -> None:
         self._path = folder / "metrics.csv"
@@ -32,7 +32,7 @@ class Logs:
                 raise CaloforgeError(
                     "TensorBoard is not installed; install the package 'tensorboard' or set 'tensorboard' to false."
                 ) from error
-            self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1 if step else None)  # type: ignore[no-untyped-call]
+            self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1 if step else None)
 
     def _rewrite(self) -> None:
         with replaced(self._path) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
@@ -53,7 +53,9 @@ class Logs:
                 with self._path.open("a", newline="", encoding="utf-8") as stream:
                     csv.DictWriter(stream, self._columns).writerow(row)
             except OSError as error:
-                raise CaloforgeError(f"{self._path} could not be written ({error.strerror or error}); free some space.") from error
+                raise CaloforgeError(
+                    f"{self._path} could not be written ({error.strerror}); free some space."
+                ) from error
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(name, value, step)

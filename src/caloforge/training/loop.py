@@ -130,7 +130,7 @@ class _Run:
         self.cycle = [turn for turn in objective.turns for _ in range(turn.updates)]
         self.owned = {turn.name: self._parameters(turn) for turn in objective.turns}
         in_model = {id(value) for value in objective.model.parameters()}
-        self.moving = [turn for turn in objective.turns if any(id(value) in in_model for value in self.owned[turn.name])]
+        self.moving = [turn for turn in objective.turns if any(id(v) in in_model for v in self.owned[turn.name])]
         if not self.moving:
             raise ValueError("no turn moves a parameter of objective.model")
         self.judged = validation is not None or len(objective.turns) == 1
@@ -140,7 +140,7 @@ class _Run:
         prefix = turn.parameters.rstrip(".")
         found = [v for name, v in self.trained.items() if not prefix or name == prefix or name.startswith(prefix + ".")]
         if not found:
-            raise ValueError(f"turn '{turn.name}' moves no parameter: none that requires gradients begins with '{prefix}'")
+            raise ValueError(f"turn '{turn.name}' moves nothing: no trained parameter begins with '{prefix}'")
         return found
 
     def go(self) -> TrainingResult:
@@ -221,11 +221,11 @@ class _Run:
 
     def _training_mode(self) -> None:
         self.objective.train()
+        trained = {id(value) for value in self.trained.values()}
         for child in self.objective.children():
             parameters = list(child.parameters())
-            if child is not self.objective.model and parameters and not any(p.requires_grad for p in parameters):
-                if not any(id(p) in {id(t) for t in self.trained.values()} for p in parameters):
-                    child.eval()
+            if child is not self.objective.model and parameters and not any(id(p) in trained for p in parameters):
+                child.eval()
 
     def _turn(self, step: int) -> Turn:
         return self.cycle[step % len(self.cycle)]
@@ -320,15 +320,18 @@ class _Run:
                 callback.on_validation(self._moment(row))
         self._training_mode()
         loss = row.get("validation/loss" if self.validation is not None else key, math.inf)
-        improved = not self.judged or (math.isfinite(loss) and loss < (math.inf if position.best_loss is None else position.best_loss))
+        best = math.inf if position.best_loss is None else position.best_loss
+        improved = not self.judged or (math.isfinite(loss) and loss < best)
         position.unimproved = 0 if improved else position.unimproved + 1
         if improved:
             position.best_step, position.best_loss = position.step, loss if math.isfinite(loss) else None
         position.history.append({name: value for name, value in row.items() if math.isfinite(value)})
         if self.fabric.is_global_zero:
-            self.log.write(position.step, {name: value for name, value in row.items() if name.startswith(("validation/", "epoch"))})
+            new = {name: value for name, value in row.items() if name.startswith(("validation/", "epoch"))}
+            self.log.write(position.step, new)
         parts = [f"{name} {value:.5g}" for name, value in row.items() if name in (key, "validation/loss")]
-        bar.say(f"step {position.step}, epoch {row['epoch']:.4g}: " + ", ".join(parts) + (" (best)" if improved else ""))
+        mark = " (best)" if improved else ""
+        bar.say(f"step {position.step}, epoch {row['epoch']:.4g}: {', '.join(parts)}{mark}")
         return improved
 
     @torch.no_grad()
@@ -351,8 +354,10 @@ class _Run:
         position = self.position
         folder = self.out / step_name(position.step)
         if self.fabric.is_global_zero:
-            log = {"step": position.step, "best_step": position.best_step, "best_loss": position.best_loss}
-            log |= {"skipped_updates": position.skipped, "settings": self.settings.as_json(), "history": position.history}
+            log: dict[str, Any] = {
+                name: getattr(position, name) for name in ("step", "best_step", "best_loss", "skipped")
+            }
+            log |= {"settings": self.settings.as_json(), "history": position.history}
             with self.average.in_place() if self.average is not None else nullcontext():
                 texts = {"training.json": json.dumps(log, indent=1), **self.documents}
                 save_weights(folder, self.objective.model.state_dict(), texts)

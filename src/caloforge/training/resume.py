@@ -52,7 +52,7 @@ class Position:
 def digest(value: Tensor) -> str:
     """Digest of a tensor's bytes."""
     flat = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-    return blake2b(flat.numpy(), digest_size=16).hexdigest()
+    return blake2b(flat.numpy().data, digest_size=16).hexdigest()
 
 
 def frozen_digests(objective: nn.Module) -> dict[str, str]:
@@ -71,12 +71,16 @@ def claim(out: Path, settings: Mapping[str, Any], documents: Mapping[str, str]) 
     compared = {name: text for name, text in documents.items() if name not in UNCOMPARED}
     if not record.is_file():
         if step_folders(out):
-            raise CaloforgeError(f"{out} holds checkpoints of a run that cannot be resumed (no resume/settings.json); choose another folder.")
-        write_text(record, json.dumps({"schema": 1, "settings": dict(settings), "documents": compared}, indent=1))
+            raise CaloforgeError(
+                f"{out} holds checkpoints but no resume/settings.json, so its run cannot go on; choose another folder."
+            )
+        content = {"schema": 1, "settings": dict(settings), "documents": compared}
+        write_text(record, json.dumps(content, indent=1))
         return False
     before = read_json(record)
     if before.get("schema") != 1:
-        raise CaloforgeError(f"{record} has schema {before.get('schema')}, this version reads 1; use a newer caloforge.")
+        found = before.get("schema")
+        raise CaloforgeError(f"{record} has schema {found}, this version reads 1; use a newer caloforge.")
     old = before["settings"]
     for name in [*settings, *(name for name in old if name not in settings)]:
         if name not in FREE and old.get(name) != settings.get(name):
@@ -146,8 +150,10 @@ def load_resume(
     document.pop("schema")
     kept, state = read_tensors(folder / "objective.safetensors"), objective.state_dict()
     for name in sorted({*kept, *constant} ^ set(state)):
-        raise CaloforgeError(f"{out} holds a run of another model ('{name}' is in one of them only); choose another folder.")
-    for name, value in kept.items():
+        raise CaloforgeError(
+            f"{out} holds a run of another model ('{name}' is in one of the two only); choose another folder."
+        )
+    for name, value in sorted(kept.items()):
         if value.shape != state[name].shape:
             raise CaloforgeError(
                 f"{out} holds a run of another model ('{name}' has the shape {tuple(value.shape)}, now "
@@ -155,7 +161,9 @@ def load_resume(
             )
     for name, expected in constant.items():
         if digest(state[name]) != expected:
-            raise CaloforgeError(f"{out} holds a run with other frozen values in '{name}'; give the same teacher or choose another folder.")
+            raise CaloforgeError(
+                f"{out} holds a run with other frozen values in '{name}'; give the same ones or choose another folder."
+            )
     objective.load_state_dict(kept, strict=False)
     moments = read_tensors(folder / "optimizer.safetensors")
     names = {id(value): name for name, value in objective.named_parameters()}

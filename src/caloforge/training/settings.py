@@ -71,10 +71,12 @@ class TrainingSettings:
             self._require(name, value is None or value >= 1, "at least 1 or none")
         self._require("learning_rate", self.learning_rate > 0, "above 0")
         base = self.base_learning_rate
-        self._require("base_learning_rate", base is None or 0 < base <= self.learning_rate, "above 0, up to learning_rate")
+        fits = base is None or 0 < base <= self.learning_rate
+        self._require("base_learning_rate", fits, "above 0 and up to learning_rate")
         self._require("warm_up", 0 < self.warm_up < 1, "between 0 and 1")
         self._require("weight_decay", self.weight_decay >= 0, "at least 0")
-        self._require("betas", len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas), "two numbers in [0, 1)")
+        two = len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas)
+        self._require("betas", two, "two numbers from 0 to below 1")
         self._require("clip_norm", self.clip_norm is None or self.clip_norm > 0, "above 0 or none")
         self._require("ema_decay", self.ema_decay is None or 0 < self.ema_decay < 1, "between 0 and 1 or none")
         for name, allowed in (
