@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +18,7 @@ from caloforge.files import replaced
 from caloforge.showers.checks import check_values
 from caloforge.showers.container import Array, Showers
 from caloforge.showers.formats import FORMATS
+from caloforge.showers.sink import Sink
 from caloforge.showers.store import DETECTOR_JSON, ShowerFile
 
 _CHUNK_BYTES = 1 << 20
@@ -51,22 +51,25 @@ class ShowerWriter:
             raise CaloforgeError(f"compression is '{compression}', but 'gzip', 'lzf' or None is expected.")
         self.path, self.detector = Path(path), detector
         self._attributes, self._compression, self._format = dict(attributes or {}), compression, FORMATS[format]
-        self._waiting: list[dict[str, Array]] = []
-        self._rows = self._waiting_rows = self._chunk = 0
+        self._waiting: dict[str, Array] = {}
+        self._names: list[str] = []
+        self._rows = self._chunk = 0
         self._replaced: AbstractContextManager[Path] | None = None
         self._file: h5py.File | None = None
+        self._sink: Sink | None = None
 
     def __len__(self) -> int:
         return self._rows
 
     def __enter__(self) -> ShowerWriter:
         self._replaced = replaced(self.path)
-        beside = self._replaced.__enter__()
         try:
-            self._file = h5py.File(beside, "w", locking=False)
+            self._sink = Sink(self._replaced.__enter__())
         except OSError as error:
-            self._leave(_plainer(error))
-            raise
+            raise CaloforgeError(
+                f"{self.path} could not be written ({error.strerror or error}); choose another folder."
+            ) from error
+        self._file = h5py.File(self._sink, "w")
         return self
 
     def append(self, showers: Showers) -> None:
@@ -80,7 +83,7 @@ class ShowerWriter:
             )
         if not len(showers):
             return
-        check_values(showers, f"What is to be written to {self.path}", self._rows)
+        check_values(showers, f"The data for {self.path}", self._rows)
         if self._format.incident_unit == "GeV":
             showers = replace(showers, incident_energy_mev=showers.incident_energy_mev / 1000)
         arrays = self._format.encode(showers)
@@ -91,12 +94,15 @@ class ShowerWriter:
                 f"{self.path} holds {', '.join(self._names)}, but the showers to be added have {', '.join(arrays)}, "
                 "or other shapes; give all parts the same conditions and extras."
             )
-        # a copy, so that the caller may use its arrays again
-        self._waiting.append({name: np.array(array) for name, array in arrays.items()})
+        if self._waiting:
+            arrays = {name: np.concatenate([self._waiting[name], array]) for name, array in arrays.items()}
         self._rows += len(showers)
-        self._waiting_rows += len(showers)
-        if self._waiting_rows >= self._chunk:
-            self._write(self._waiting_rows // self._chunk * self._chunk)
+        rows = len(arrays[self._names[0]])
+        whole = rows // self._chunk * self._chunk
+        for start in range(0, whole, self._chunk):
+            self._write(arrays, start, start + self._chunk)
+        # a copy, so that the caller may use its arrays again
+        self._waiting = {name: array[whole:].copy() for name, array in arrays.items()}
 
     def copy(self, source: ShowerFile, names: Sequence[str]) -> None:
         """Copy datasets of another shower file that have not one row per shower, as they are stored."""
@@ -131,48 +137,36 @@ class ShowerWriter:
         for name, value in (defaults | self._attributes | own).items():
             self._file.attrs[name] = value
 
-    def _write(self, rows: int) -> None:
-        """Write the first `rows` waiting rows."""
-        assert self._file is not None
+    def _write(self, arrays: Mapping[str, Array], start: int, stop: int) -> None:
+        """Write rows of all datasets; one chunk at a time, so that its place in the file is always the same."""
+        assert self._file is not None and self._sink is not None
         for name in self._names:
-            array = np.concatenate([part[name] for part in self._waiting])
             dataset = self._file[name]
             end = len(dataset)
-            dataset.resize(end + rows, axis=0)
-            dataset[end:] = array[:rows]
-            for part in self._waiting:
-                del part[name]
-            self._waiting[0][name] = array[rows:].copy()
-        del self._waiting[1:]
-        self._waiting_rows -= rows
+            dataset.resize(end + stop - start, axis=0)
+            dataset[end:] = arrays[name][start:stop]
+        self._sink.check()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            try:
-                if not self._rows:
-                    raise CaloforgeError(f"No showers were given for {self.path}; nothing was written.")
-                if self._waiting_rows:
-                    self._write(self._waiting_rows)
-                assert self._file is not None
-                self._file.close()
-            except BaseException as late:
-                error = late
-                self._leave(_plainer(late))
-                raise
-            self._leave(None)
-            return
-        self._leave(_plainer(error))
-
-    def _leave(self, error: BaseException | None) -> None:
-        """Close the file, then rename it, or remove it and raise `error` as the user is to see it."""
-        if self._file is not None and error is not None:
-            with suppress(OSError, RuntimeError):  # the first error is the one to tell
-                self._file.close()
+        assert self._file is not None and self._sink is not None and self._replaced is not None
+        caught = error
+        try:
+            if error is None and self._rows:
+                self._write(self._waiting, 0, len(self._waiting[self._names[0]]))
+        except BaseException as late:
+            error = late
+        self._file.close()
+        self._sink.close()
         self._file = None
-        assert self._replaced is not None
-        self._replaced.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
+        if error is None and not self._rows:
+            error = CaloforgeError(f"No showers were given for {self.path}; nothing was written.")
+        failed = self._sink.error or error  # what the disk says comes first
+        if failed is None:
+            self._replaced.__exit__(None, None, None)
+        elif not self._replaced.__exit__(type(failed), failed, failed.__traceback__) and failed is not caught:
+            raise failed
 
 
 def write_showers(
@@ -181,11 +175,3 @@ def write_showers(
     """Write showers to a new file, all or nothing; see `ShowerWriter`."""
     with ShowerWriter(path, showers.detector, attributes, format=format) as writer:
         writer.append(showers)
-
-
-def _plainer(error: BaseException) -> BaseException:
-    """h5py's OSError with the system's words alone."""
-    if not isinstance(error, OSError) or error.strerror:
-        return error
-    words = re.search(r"error message = '([^']*)'", str(error))
-    return OSError(error.errno or 0, words.group(1) if words else str(error).splitlines()[0][:200])
