@@ -19,7 +19,7 @@ def nearest(name: str, names: Iterator[str] | list[str]) -> str:
 
 
 class Registry(Generic[T]):
-    """A table of named things of one kind; `group` is the entry-point group that extends it, e.g. 'caloforge.models'."""
+    """A table of named things of one kind, which the entry-point group `group` extends, e.g. 'caloforge.models'."""
 
     def __init__(self, kind: str, group: str) -> None:
         self.kind, self.group = kind, group

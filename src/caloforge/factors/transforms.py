@@ -32,7 +32,7 @@ class Bijection(nn.Module):
 
 
 class Logit(Bijection):
-    """y = logit(alpha + (1 - 2 alpha) x) for x in [0, 1]; alpha keeps both ends finite (REFERENCE of CaloFlow: 1e-6)."""
+    """y = logit(alpha + (1 - 2 alpha) x) for x in [0, 1]; alpha keeps both ends finite (CaloFlow: 1e-6)."""
 
     def __init__(self, alpha: float = 1e-6) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""CaloFlow: a flow for the layer energies, then one for the voxels given them (arXiv:2106.05285, 2110.11377, 2210.14245)."""
+"""CaloFlow: a flow of the layer energies, then one of the voxels (arXiv:2106.05285, 2110.11377, 2210.14245)."""
 
 from __future__ import annotations
 
