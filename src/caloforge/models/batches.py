@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -52,7 +53,7 @@ class ShowerRows:
         self._turned: NDArray[np.float32] | None = None
         if self.in_memory and len(rows):
             showers = self.file.read_rows(rows)
-            self._kept = (np.float32(showers.incident_energy_mev), np.float32(showers.deposits_mev))
+            self._kept = (_float32(showers.incident_energy_mev), _float32(showers.deposits_mev))
             if self.copies:
                 with_copies = rows[rows >= self.turned_first] - self.turned_first
                 if len(with_copies):
@@ -81,8 +82,8 @@ class ShowerRows:
         else:
             unique, back = np.unique(self.rows[positions], return_inverse=True)
             showers = self.file.read_rows(unique)
-            energy = np.float32(showers.incident_energy_mev)[back]
-            deposits = np.float32(showers.deposits_mev)[back]
+            energy = _float32(showers.incident_energy_mev)[back]
+            deposits = _float32(showers.deposits_mev)[back]
         if self.copies and copy is not None:
             where = np.flatnonzero((copy > 0) & (self.rows[positions] >= self.turned_first))
             if len(where):
@@ -186,6 +187,10 @@ def split_rows(path: Path, n_showers: int, attributes: dict[str, object], data: 
         )
     shuffled = numpy_generator(seed, "validation-split").permutation(rows)
     return np.sort(shuffled[n_validation:]), np.sort(shuffled[:n_validation])
+
+
+def _float32(values: NDArray[Any]) -> NDArray[np.float32]:
+    return np.asarray(values, dtype=np.float32)
 
 
 def _turned_layout(path: Path, detector: Detector) -> tuple[int, int]:

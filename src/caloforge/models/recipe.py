@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,6 +18,7 @@ from caloforge.registry import nearest
 SCHEMA = 1
 
 Location = tuple[str | int, ...]
+Kind = TypeVar("Kind", bound=BaseModel)
 
 
 class _Strict(BaseModel):
@@ -28,36 +29,36 @@ class Data(_Strict):
     """Which showers of a file are used: rows [first, last), how many judge the training, which copies are added."""
 
     rows: tuple[int, int | None] | None = Field(
-        None,
+        default=None,
         description="first and past the last (null: the end), counted in the file that a cut was made from",
     )
-    validation_fraction: float = Field(0.1, ge=0, lt=1)
-    turned: bool = Field(False, description="draw also from the copies in `showers_turned`")
-    mirrors: bool = Field(False, description="draw also from the detector's symmetries")
+    validation_fraction: float = Field(default=0.1, ge=0, lt=1)
+    turned: bool = Field(default=False, description="draw also from the copies in `showers_turned`")
+    mirrors: bool = Field(default=False, description="draw also from the detector's symmetries")
 
 
 class Training(_Strict):
     """One stage's training: the keys of `caloforge.training.TrainingSettings`, which says what they mean."""
 
-    epochs: int = Field(100, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
+    epochs: int = Field(default=100, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
     schedule: Literal["constant", "one-cycle", "cyclic"] = "one-cycle"
-    base_learning_rate: float | None = Field(None, gt=0)
-    warm_up: float = Field(0.3, gt=0, lt=1)
-    cycle_steps: int = Field(850, ge=1)
-    weight_decay: float = Field(0.0, ge=0)
+    base_learning_rate: float | None = Field(default=None, gt=0)
+    warm_up: float = Field(default=0.3, gt=0, lt=1)
+    cycle_steps: int = Field(default=850, ge=1)
+    weight_decay: float = Field(default=0.0, ge=0)
     betas: tuple[float, float] = (0.9, 0.999)
-    clip_norm: float | None = Field(None, gt=0)
-    ema_decay: float | None = Field(None, gt=0, lt=1)
+    clip_norm: float | None = Field(default=None, gt=0)
+    ema_decay: float | None = Field(default=None, gt=0, lt=1)
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    patience: int | None = Field(None, ge=1)
-    validate_every: int | None = Field(None, ge=1)
-    checkpoint_every: int | None = Field(None, ge=1)
-    keep: int | None = Field(1, ge=1)
-    log_every: int = Field(10, ge=1)
+    patience: int | None = Field(default=None, ge=1)
+    validate_every: int | None = Field(default=None, ge=1)
+    checkpoint_every: int | None = Field(default=None, ge=1)
+    keep: int | None = Field(default=1, ge=1)
+    log_every: int = Field(default=10, ge=1)
     tensorboard: bool = True
-    seed: int = Field(0, ge=0)
-    threads: int | None = Field(None, ge=1)
+    seed: int = Field(default=0, ge=0)
+    threads: int | None = Field(default=None, ge=1)
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
 
 
@@ -70,7 +71,7 @@ class Stage(_Strict):
     from_: str | None = Field(
         None, alias="from", description="the earlier stage whose factor teaches or starts this one"
     )
-    batch_size: int = Field(200, ge=1)
+    batch_size: int = Field(default=200, ge=1)
     training: Training = Training()
     model: dict[str, Any] = {}
 
@@ -170,9 +171,9 @@ def parse_recipe(text: str, source: str, overrides: Sequence[str] = ()) -> Recip
         raw = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        where = f" line {mark.line + 1}" if mark else ""
+        line = f" line {mark.line + 1}" if mark else ""
         raise CaloforgeError(
-            f"{source}{where}: this is not YAML ({getattr(error, 'problem', None) or error})."
+            f"{source}{line}: this is not YAML ({getattr(error, 'problem', None) or error})."
         ) from error
     if not isinstance(raw, dict) or root is None:
         raise CaloforgeError(
@@ -180,7 +181,7 @@ def parse_recipe(text: str, source: str, overrides: Sequence[str] = ()) -> Recip
         )
     _find_lines(root, (), lines, source)
     changed = [_override(raw, override) for override in overrides]
-    where = _Where(source, lines, [(loc, text) for locs, text in zip(changed, overrides, strict=True) for loc in locs])
+    where = _Where(source, lines, [(loc, said) for locs, said in zip(changed, overrides, strict=True) for loc in locs])
     version = raw.get("schema")
     if isinstance(version, int) and version > SCHEMA:
         raise CaloforgeError(
@@ -222,7 +223,7 @@ class _Where:
 
     def __call__(self, location: Location) -> str:
         for changed, text in reversed(self.overrides):
-            if changed[: len(location)] == location or location[: len(changed)] == changed:
+            if location[: len(changed)] == changed:
                 return f"--set {text}"
         while location and location not in self.lines:
             location = location[:-1]
@@ -246,14 +247,13 @@ def _find_lines(node: yaml.Node, location: Location, lines: dict[Location, int],
             _find_lines(value, (*location, index), lines, source)
 
 
-def _validated(kind: type[BaseModel], raw: Any, prefix: Location, where: _Where) -> Any:
+def _validated(kind: type[Kind], raw: Any, prefix: Location, where: _Where) -> Kind:
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
         problems = error.errors()
         first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
         location: Location = first["loc"]
-        # A union adds its branch to the location; only what stands in the file counts.
         named = ".".join(str(part) for part in (*prefix, *location))
         place = where((*prefix, *location))
         if first["type"] == "extra_forbidden":
@@ -262,9 +262,6 @@ def _validated(kind: type[BaseModel], raw: Any, prefix: Location, where: _Where)
                 f"{nearest(str(location[-1]), _keys(kind, location[:-1]))}"
             ) from error
         if first["type"] == "missing":
-            given = raw
-            for part in location[:-1]:
-                given = given[part]
             raise CaloforgeError(f"{place}: key '{named}' is missing.") from error
         raise CaloforgeError(
             f"{place}: {named} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}."

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from caloforge import __version__
 from caloforge.detectors import Detector, load_detector, to_json
@@ -21,6 +22,7 @@ from caloforge.errors import CaloforgeError
 from caloforge.files import write_text
 from caloforge.generative.contracts import Objective
 from caloforge.generative.distillation import Distillation
+from caloforge.generative.flow import Flow
 from caloforge.generative.likelihood import MaximumLikelihood
 from caloforge.models.batches import Rows, ShowerBatches, ShowerRows, split_rows
 from caloforge.models.build import build
@@ -135,7 +137,9 @@ def train_recipe(
                 f"stage '{stage.name}': the model has no factor '{stage.factor}' ({', '.join(model.factors)})."
             )
         if stage.objective == "distillation":
-            objective = Distillation(model=factor.model, teacher=dict(old.named_factors())[stage.factor].model)
+            objective = Distillation(
+                model=_flow(factor.model, stage), teacher=_flow(dict(old.named_factors())[stage.factor].model, stage)
+            )
         else:
             objective = MaximumLikelihood(model=factor.model)
         current = stage.name
@@ -193,6 +197,12 @@ def _changed(recipe: Recipe, stage: Stage, old: ShowerModel) -> ShowerModel:
     if stage.objective == "likelihood" and stage.from_ is not None:
         load_matching(dict(new.named_factors())[stage.factor].model, dict(old.named_factors())[stage.factor].model)
     return new
+
+
+def _flow(model: nn.Module, stage: Stage) -> Flow:
+    if not isinstance(model, Flow):
+        raise CaloforgeError(f"stage '{stage.name}': only a flow can be distilled, '{stage.factor}' is none.")
+    return model
 
 
 def _start(model: ShowerModel, rows: ShowerRows, init: Path | str | None) -> dict[str, Any] | None:
