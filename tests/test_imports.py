@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -38,12 +38,17 @@ def test_data_side_loads_no_torch(room: str) -> None:
     assert "torch" not in _loaded(f"import caloforge.{room}")
 
 
+def _processor_seconds_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_help_is_quick() -> None:
-    """The best of five runs takes less than half a second of the processor, start of the interpreter included."""
+    """The best of five runs takes less than half a second of processor time, start of the interpreter included."""
     code = "from caloforge.cli import main; main()"
     seconds = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = _processor_seconds_of_children()
         subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, check=True)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(_processor_seconds_of_children() - start)
     assert min(seconds) < 0.5, f"caloforge --help took {min(seconds):.2f} s at best"
