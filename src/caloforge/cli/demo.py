@@ -103,7 +103,7 @@ def _generated(began: float, name: str, checkpoint: Path, like: Path, showers: i
     from caloforge.models.generate import generate
 
     path = out / f"{name.replace(' ', '-')}.hdf5"
-    done = generate(checkpoint, energies_like(like, showers), path, seed=seed)
+    done = generate(checkpoint, energies_like(like, showers), path, seed=seed, threads=1)
     each = 1e3 * done.seconds / done.showers
     _say(began, f"{name}: {done.showers:,} showers, {each:.2f} ms each, {done.redrawn} drawn again.")
     return path
