@@ -117,9 +117,9 @@ def _table(results: dict[str, object]) -> None:
 
     found = cast(dict[str, Any], results)
     floor = found["floor"]["classifiers"]["auc"][HEADLINE]
-    typer.echo(f"\n{'AUC against Geant4 (0.5: cannot be told apart)':<48}{found['showers_per_class']} showers a class")
-    typer.echo(f"  {'Geant4 itself (floor)':<30}{floor['mean']:.3f} +- {floor['spread']:.3f}")
+    typer.echo(f"\n{'AUC against Geant4 (0.5: cannot be told apart)':<52}{found['showers_per_class']} showers a class")
+    typer.echo(f"  {'Geant4 itself (floor)':<34}{floor['mean']:.3f} +- {floor['spread']:.3f}")
     for name, entry in found["samples"].items():
         verdict = entry["classifiers"][HEADLINE]
-        typer.echo(f"  {name:<30}{verdict['auc']:.3f} +- {verdict['auc_error']:.3f}")
+        typer.echo(f"  {name:<34}{verdict['auc']:.3f} +- {verdict['auc_error']:.3f}")
     typer.echo("")

@@ -1,0 +1,32 @@
+"""The demo goes from the embedded showers to a report, and touches no folder that it did not make."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from caloforge.cli.app import app
+
+
+def test_refuses_a_folder_of_others(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work", encoding="utf-8")
+    result = CliRunner().invoke(app, ["demo", "--out", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "choose another folder" in result.stderr and result.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.slow
+def test_reaches_its_report_twice(tmp_path: Path) -> None:
+    out = tmp_path / "demo"
+    short = ["--showers", "250", "--set", "stages.*.training.epochs=1"]
+    for _ in range(2):
+        result = CliRunner().invoke(app, ["demo", "--out", str(out), *short])
+        assert result.exit_code == 0, result.output
+    report = Path(result.stdout.splitlines()[-1])
+    assert report == (out / "report" / "report.html").resolve() and report.is_file()
+    samples = json.loads((out / "report" / "results.json").read_text(encoding="utf-8"))["samples"]
+    assert "just trained" in samples and all("classifiers" in entry for entry in samples.values())
