@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -26,7 +27,7 @@ LOGARITHMIC = ("E", VOXELS)
 def png(figure: Figure) -> bytes:
     """The figure as PNG."""
     store = io.BytesIO()
-    figure.savefig(store, format="png", dpi=90)
+    figure.savefig(store, format="png", dpi=80)
     return store.getvalue()
 
 
@@ -56,12 +57,27 @@ def _units(name: str) -> str:
     return f"{name} [mm]" if kind.startswith(("EC ", "Width ", "First moment", "Second moment")) else name
 
 
+def coarser(comparison: Comparison) -> Comparison:
+    """The same histograms with neighbouring bins joined for the eye, where fewer than 20 entries a bin are expected."""
+    bins = len(comparison.reference_counts)
+    filled = max(int(np.count_nonzero(comparison.reference_counts)), 1)
+    wanted = filled * 20 / max(int(comparison.reference_counts.sum()), 1)
+    join = next((size for size in (1, 2, 3, 4, 5) if size >= wanted and bins % size == 0), 1 if bins % 5 else 5)
+    if join == 1:
+        return comparison
+    one, two = (
+        counts.reshape(-1, join).sum(axis=1) for counts in (comparison.reference_counts, comparison.generated_counts)
+    )
+    return replace(comparison, edges=comparison.edges[::join], reference_counts=one, generated_counts=two)
+
+
 def _histogram(main: Any, ratio: Any, name: str, judgement: Judgement) -> None:
     first: Comparison | None = None
     for label, style in styles(judgement).items():
-        one = judgement.comparisons[label].get(name)
-        if one is None:
+        found = judgement.comparisons[label].get(name)
+        if found is None:
             continue
+        one = coarser(found)
         width = np.diff(one.edges)
         n_reference, n = max(one.reference_counts.sum(), 1), max(one.generated_counts.sum(), 1)
         expected = one.reference_counts / n_reference
@@ -77,7 +93,8 @@ def _histogram(main: Any, ratio: Any, name: str, judgement: Judgement) -> None:
             ratio.stairs(np.where(expected > 0, one.generated_counts / n / expected, np.nan), one.edges, **style)
     if first is None:
         return
-    both = [c[name].reference_counts + c[name].generated_counts for c in judgement.comparisons.values()]
+    drawn = [coarser(comparison[name]) for comparison in judgement.comparisons.values()]
+    both = [comparison.reference_counts + comparison.generated_counts for comparison in drawn]
     used = np.flatnonzero(np.sum(both, axis=0))
     if len(used):
         low, high = max(used[0] - 1, 0), min(used[-1] + 2, len(width))
@@ -98,10 +115,16 @@ def histograms(judgement: Judgement, names: Sequence[str]) -> bytes:
     """Histograms of the named observables side by side, each with the ratio to Geant4 below it."""
     columns = min(len(names), MAX_LAYERS)
     rows = -(-len(names) // columns)
-    figure = Figure(figsize=(3.4 * columns + 0.6, 3.3 * rows + 0.5), layout="constrained")
-    parts = figure.subfigures(rows, columns, squeeze=False).reshape(-1)
-    for name, part in zip(names, parts, strict=False):
-        main, ratio = part.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    height = 3.3 * rows + 0.5
+    figure = Figure(figsize=(3.4 * columns + 0.6, height))
+    outer = figure.add_gridspec(
+        rows, columns, left=0.6 / (3.4 * columns), right=0.99, bottom=0.5 / height, top=1 - 0.1 / height,
+        wspace=0.28, hspace=0.22,
+    )  # fmt: skip
+    for index, name in enumerate(names):
+        inner = outer[index // columns, index % columns].subgridspec(2, 1, height_ratios=(3, 1), hspace=0.06)
+        main = figure.add_subplot(inner[0])
+        ratio = figure.add_subplot(inner[1], sharex=main)
         _histogram(main, ratio, name, judgement)
         if name == names[0]:
             main.legend(fontsize=6, frameon=False)

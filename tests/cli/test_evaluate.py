@@ -1,0 +1,48 @@
+"""`caloforge evaluate` from files to a report, and its sentences."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from caloforge.cli.app import app
+
+GOLDEN = Path(__file__).parent.parent / "data" / "golden"
+
+
+def run(*arguments: str | Path) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["evaluate", *(str(argument) for argument in arguments)])
+    return result.exit_code, result.output
+
+
+def test_files_become_a_report(tmp_path: Path) -> None:
+    code, text = run(
+        "--reference", GOLDEN / "ds1_photons_reference.hdf5", "--generated", GOLDEN / "ds1_photons_generated.hdf5",
+        "--protocol", "caloforge-1", "--detector", "ds1-photons", "--reference-rows", "0:500", "--out", tmp_path / "o",
+    )  # fmt: skip
+    assert code == 0, text
+    assert text.splitlines()[-1] == str(tmp_path / "o" / "report.html")
+    results = json.loads((tmp_path / "o" / "results.json").read_text())
+    assert results["showers_per_separation"] == 500
+    assert results["detector"]["name"] == "ds1-photons"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--protocol", "nonsense"], "'nonsense' is no protocol"),
+        (["--reference-rows", "800:1000"], "expected FIRST:END within 0:900"),
+        (["--detector", "ds2"], "368"),
+    ],
+)
+def test_bad_input_exits_with_2_and_writes_nothing(tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    code, text = run(
+        "--reference", GOLDEN / "ds1_photons_reference.hdf5", "--generated", GOLDEN / "ds1_photons_generated.hdf5",
+        "--out", tmp_path / "o", *arguments,
+    )  # fmt: skip
+    assert code == 2
+    assert sentence in text
+    assert not (tmp_path / "o").exists()
