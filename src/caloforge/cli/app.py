@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from importlib.util import find_spec
 from typing import Annotated, Any
 
 import typer
@@ -51,5 +50,4 @@ def _options(
 
 
 for _name in COMMANDS:
-    if find_spec(f"caloforge.cli.{_name}") is not None:
-        app.command(_name)(getattr(importlib.import_module(f"caloforge.cli.{_name}"), _name))
+    app.command(_name)(getattr(importlib.import_module(f"caloforge.cli.{_name}"), _name))
