@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from caloforge.errors import CaloforgeError
@@ -27,7 +27,8 @@ def replaced(path: Path | str) -> Iterator[Path]:
             f"{path} could not be written ({error.strerror or error}); free some space or choose another folder."
         ) from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 def write_text(path: Path | str, text: str) -> None:
