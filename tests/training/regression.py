@@ -33,7 +33,7 @@ class Regression(Objective):
 ROWS = torch.randn(100, 2, generator=torch.Generator().manual_seed(5))
 SETTINGS = TrainingSettings(
     epochs=4, learning_rate=1e-2, schedule="one-cycle", ema_decay=0.9, clip_norm=1.0, weight_decay=0.01, keep=None,
-    tensorboard=False, seed=3, checkpoint_every=7,
+    tensorboard=False, seed=3, checkpoint_every=7, threads=1,
 )  # fmt: skip
 
 

@@ -97,7 +97,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("learning_rate", 2e-2), ("seed", 4), ("epochs", 5), ("ema_decay", None), ("threads", 1)]
+    ("name", "value"), [("learning_rate", 2e-2), ("seed", 4), ("epochs", 5), ("ema_decay", None), ("threads", 2)]
 )
 def test_other_settings_are_refused_by_name(tmp_path, name, value):
     run(tmp_path, callbacks=(SignalAt(2, signal.SIGTERM),))
