@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from caloforge.generative.spline import spline_from_raw
+from caloforge.generative.fused_spline import fused_spline
 from caloforge.nn.made import MADE
 
 
@@ -40,7 +40,7 @@ class AutoregressiveSpline(nn.Module):
         self.tail_bound, self.min_bin, self.min_derivative = tail_bound, min_bin, min_derivative
 
     def _spline(self, value: Tensor, raw: Tensor, inverse: bool, need_logabsdet: bool = True) -> tuple[Tensor, Tensor]:
-        return spline_from_raw(value, raw, inverse, self.tail_bound, self.min_bin, self.min_derivative, need_logabsdet)
+        return fused_spline(value, raw, inverse, self.tail_bound, self.min_bin, self.min_derivative, need_logabsdet)
 
     def dense(self, value: Tensor, context: Tensor | None = None, need_logabsdet: bool = True) -> Pass:
         """One pass from the side that MADE reads, value (N, D), to the other side."""

@@ -1,0 +1,113 @@
+"""The spline as one operator: the numba kernel on a CPU in float32, the plain torch version everywhere else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from caloforge.generative.spline import MAX_DERIVATIVE, spline_from_raw
+
+
+@torch.library.custom_op("caloforge::spline", mutates_args=(), device_types="cpu")
+def _spline(
+    x: Tensor, raw: Tensor, inverse: bool, tail_bound: float, min_bin: float, min_derivative: float
+) -> tuple[Tensor, Tensor]:
+    """y and log |dy/dx| (M,) of x (M,) and raw (M, 3K-1), float32."""
+    y, logabsdet = torch.empty_like(x), torch.empty_like(x)
+    unused = np.empty(0, np.float32)
+    _tiles(
+        x, raw, inverse, tail_bound, min_bin, min_derivative, y.numpy(), logabsdet.numpy(), False,
+        unused, unused, unused, unused.reshape(0, 0),
+    )  # fmt: skip
+    return y, logabsdet
+
+
+@torch.library.custom_op("caloforge::spline_gradient", mutates_args=(), device_types="cpu")
+def _spline_gradient(
+    x: Tensor,
+    raw: Tensor,
+    inverse: bool,
+    tail_bound: float,
+    min_bin: float,
+    min_derivative: float,
+    gy: Tensor,
+    gl: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Gradients of sum(gy y + gl logabsdet) with respect to x (M,) and raw (M, 3K-1)."""
+    gx, graw = torch.empty_like(x), torch.empty_like(raw)
+    unused = np.empty(0, np.float32)
+    _tiles(
+        x, raw, inverse, tail_bound, min_bin, min_derivative, unused, unused, True,
+        gy.numpy(), gl.numpy(), gx.numpy(), graw.numpy(),
+    )  # fmt: skip
+    return gx, graw
+
+
+@_spline.register_fake
+def _(x: Tensor, raw: Tensor, *settings: Any) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(x), torch.empty_like(x)
+
+
+@_spline_gradient.register_fake
+def _(x: Tensor, raw: Tensor, *settings: Any) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(x), torch.empty_like(raw)
+
+
+def _tiles(
+    x: Tensor, raw: Tensor, inverse: bool, tail_bound: float, min_bin: float, min_derivative: float, *arrays: Any
+) -> None:
+    from caloforge.generative.spline_kernel import spline_tiles
+
+    spline_tiles(
+        x.detach().numpy(),
+        raw.detach().numpy(),
+        inverse,
+        np.float32(tail_bound),
+        np.float32(min_bin),
+        min_derivative,
+        MAX_DERIVATIVE,
+        *arrays,
+    )
+
+
+def _remember(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    x, raw, *ctx.settings = inputs
+    ctx.save_for_backward(x, raw)
+
+
+def _backward(ctx: Any, gy: Tensor, gl: Tensor) -> tuple[Tensor | None, ...]:
+    x, raw = ctx.saved_tensors
+    gx, graw = _spline_gradient(x, raw, *ctx.settings, gy.contiguous(), gl.contiguous())
+    return gx, graw, None, None, None, None
+
+
+_spline.register_autograd(_backward, setup_context=_remember)
+
+
+def fused_spline(
+    x: Tensor,
+    raw: Tensor,
+    inverse: bool = False,
+    tail_bound: float = 14.0,
+    min_bin: float = 1e-6,
+    min_derivative: float = 1e-6,
+    need_logabsdet: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """The same as `spline_from_raw`, by the kernel where it applies: float32 on a CPU, outside of compiled graphs.
+
+    First derivatives only: differentiate `spline_from_raw` twice where second ones are needed.
+    """
+    applies = (
+        x.dtype == raw.dtype == torch.float32
+        and x.device.type == raw.device.type == "cpu"
+        and not torch.compiler.is_compiling()
+        and not torch._C._functorch.peek_interpreter_stack()
+    )
+    if not applies:
+        return spline_from_raw(x, raw, inverse, tail_bound, min_bin, min_derivative, need_logabsdet)
+    flat, rows = x.reshape(-1).contiguous(), raw.reshape(-1, raw.shape[-1]).contiguous()
+    y, logabsdet = _spline(flat, rows, inverse, tail_bound, min_bin, min_derivative)
+    return y.view(x.shape), logabsdet.view(x.shape)
