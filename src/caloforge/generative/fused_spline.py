@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from caloforge.generative.compilation import announced
 from caloforge.generative.spline import MAX_DERIVATIVE, spline_from_raw
 
 
@@ -16,11 +17,12 @@ def _spline(
     x: Tensor, raw: Tensor, inverse: bool, tail_bound: float, min_bin: float, min_derivative: float
 ) -> tuple[Tensor, Tensor]:
     """y and log |dy/dx| (M,) of x (M,) and raw (M, 3K-1), float32."""
+    from caloforge.generative.spline_kernel import spline_values
+
     y, logabsdet = torch.empty_like(x), torch.empty_like(x)
-    unused = np.empty(0, np.float32)
-    _tiles(
-        x, raw, inverse, tail_bound, min_bin, min_derivative, y.numpy(), logabsdet.numpy(), False,
-        unused, unused, unused, unused.reshape(0, 0),
+    announced(spline_values)(
+        x.detach().numpy(), raw.detach().numpy(), inverse, *_floats(tail_bound, min_bin, min_derivative),
+        y.numpy(), logabsdet.numpy(),
     )  # fmt: skip
     return y, logabsdet
 
@@ -37,10 +39,11 @@ def _spline_gradient(
     gl: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Gradients of sum(gy y + gl logabsdet) with respect to x (M,) and raw (M, 3K-1)."""
+    from caloforge.generative.spline_kernel import spline_gradients
+
     gx, graw = torch.empty_like(x), torch.empty_like(raw)
-    unused = np.empty(0, np.float32)
-    _tiles(
-        x, raw, inverse, tail_bound, min_bin, min_derivative, unused, unused, True,
+    announced(spline_gradients)(
+        x.detach().numpy(), raw.detach().numpy(), inverse, *_floats(tail_bound, min_bin, min_derivative),
         gy.numpy(), gl.numpy(), gx.numpy(), graw.numpy(),
     )  # fmt: skip
     return gx, graw
@@ -56,21 +59,8 @@ def _(x: Tensor, raw: Tensor, *settings: Any) -> tuple[Tensor, Tensor]:
     return torch.empty_like(x), torch.empty_like(raw)
 
 
-def _tiles(
-    x: Tensor, raw: Tensor, inverse: bool, tail_bound: float, min_bin: float, min_derivative: float, *arrays: Any
-) -> None:
-    from caloforge.generative.spline_kernel import spline_tiles
-
-    spline_tiles(
-        x.detach().numpy(),
-        raw.detach().numpy(),
-        inverse,
-        np.float32(tail_bound),
-        np.float32(min_bin),
-        min_derivative,
-        MAX_DERIVATIVE,
-        *arrays,
-    )
+def _floats(tail_bound: float, min_bin: float, min_derivative: float) -> tuple[np.float32, ...]:
+    return np.float32(tail_bound), np.float32(min_bin), np.float32(min_derivative), np.float32(MAX_DERIVATIVE)
 
 
 def _remember(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:

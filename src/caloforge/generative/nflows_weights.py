@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from caloforge.errors import CaloforgeError
-from caloforge.generative.autoregressive import AutoregressiveSpline
+from caloforge.generative.autoregressive import Autoregressive
 
 
-def load_nflows_weights(block: AutoregressiveSpline, state: Mapping[str, Tensor]) -> None:
+def load_nflows_weights(block: Autoregressive, state: Mapping[str, Tensor]) -> None:
     """Copy the state dict of an nflows MaskedPiecewiseRationalQuadraticAutoregressiveTransform into a block.
 
     The nflows transform must have feed-forward blocks (`use_residual_blocks=False`), which are the hidden layers after

@@ -14,13 +14,21 @@ Scheme = Literal["alternating", "reversal", "random", "none"]
 
 
 class Permutation(nn.Module):
-    """Reorders the last axis: y[..., j] = x[..., indices[j]]; saved with the weights."""
+    """Reorders the last axis: y[..., j] = x[..., indices[j]]; saved with the weights.
+
+    Raises CaloforgeError where the indices (D,) are no permutation.
+    """
 
     indices: Tensor
     back: Tensor
 
     def __init__(self, indices: Tensor) -> None:
         super().__init__()
+        if indices.dim() != 1 or not torch.equal(indices.sort().values, torch.arange(len(indices))):
+            raise CaloforgeError(
+                f"An order of {indices.numel()} features must hold each of 0 to {indices.numel() - 1} once, but"
+                f" {indices.tolist() if indices.numel() < 20 else 'another list'} was found; pass a permutation."
+            )
         self.register_buffer("indices", indices.to(torch.int64))
         self.register_buffer("back", torch.argsort(indices).to(torch.int64))
 

@@ -15,17 +15,30 @@ Degrees = Literal["sorted", "nflows"]
 ContextMode = Literal["add", "nflows"]
 
 
-def hidden_degrees(features: int, units: int, order: Degrees = "sorted") -> Tensor:
+def hidden_degrees(
+    features: int, units: int, order: Degrees = "sorted", passes: int | None = None, lowest: int = 1
+) -> Tensor:
     """Degree of every hidden unit, (units,) int64: a unit of degree m sees the first m features.
 
-    "sorted" spreads the degrees evenly and in rising order over 1..features-1, also where there are fewer units than
-    features; "nflows" is that library's convention, arange(units) % max(1, features - 1) + min(1, features - 1).
-    Raises CaloforgeError for any other order.
+    "sorted" spreads the degrees evenly and in rising order over lowest..features-1, also where there are fewer units
+    than features; lowest=0 lets some see the context alone. With `passes` only the ends of that many equal groups of
+    features are degrees: within a group nothing depends on one another (2: coupling). "nflows" is that library's
+    convention, arange(units) % max(1, features - 1) + min(1, features - 1).
+    Raises CaloforgeError for any other order and for passes that leave no degree.
     """
     if order == "nflows":
         return torch.arange(units) % max(1, features - 1) + min(1, features - 1)
     if order == "sorted":
-        return min(1, features - 1) + (2 * torch.arange(units) + 1) * (features - 1) // (2 * units)
+        first = min(lowest, features - 1)
+        groups = features if passes is None else passes
+        if not 1 <= groups <= features or (groups == 1 and first > 0):
+            raise CaloforgeError(
+                f"MADE has passes={passes} for {features} features, but 2 to {features} can be done, and 1 where there"
+                " is a context; correct the recipe."
+            )
+        ends = [round(group * features / groups) for group in range(groups)]
+        allowed = torch.tensor([end for end in ends if end >= first])
+        return allowed[(2 * torch.arange(units) + 1) * len(allowed) // (2 * units)]
     raise CaloforgeError(f"The hidden degrees are '{order}', which is no known order; give 'sorted' or 'nflows'.")
 
 
@@ -48,7 +61,8 @@ class MADE(nn.Module):
 
     Features are taken in their order. `hidden` is the width of the hidden layers, one number each (or a single number
     repeated `n_layers` times). The context enters the first hidden layer: relu(W x + b + V c), or, as in nflows,
-    relu(W x + b + relu(V c)). Raises CaloforgeError for sizes below one.
+    relu(W x + b + relu(V c)). `passes` (None: one for each feature) is the number of groups of features among which
+    nothing depends on one another. Raises CaloforgeError for sizes below one.
     """
 
     def __init__(
@@ -61,6 +75,7 @@ class MADE(nn.Module):
         degrees: Degrees = "sorted",
         context_mode: ContextMode = "add",
         dropout: float = 0.0,
+        passes: int | None = None,
     ) -> None:
         super().__init__()
         widths = [hidden] * n_layers if isinstance(hidden, int) else list(hidden)
@@ -73,7 +88,9 @@ class MADE(nn.Module):
             raise CaloforgeError(f"MADE has context_mode='{context_mode}'; give 'add' or 'nflows'.")
         self.features, self.parameters_per_feature, self.context_features = features, parameters, context_features
         self.context_mode = context_mode
-        self.degrees = tuple(hidden_degrees(features, width, degrees) for width in widths)
+        self.degrees = tuple(
+            hidden_degrees(features, width, degrees, passes, 0 if context_features else 1) for width in widths
+        )
         inputs = torch.arange(1, features + 1)
         layers: list[nn.Module] = []
         for degree in self.degrees:
