@@ -64,7 +64,7 @@ def test_turned_copies_belong_to_their_showers(tiny: Any, tmp_path: Path, memory
 
 def test_mirrors_keep_the_energy_of_each_layer(tiny: Any) -> None:
     rows = ShowerRows(tiny.data, tiny.detector, np.arange(100))
-    symmetries = ShowerBatches(rows, _factor(tiny), 10, 0, mirrors=True).symmetries
+    symmetries = ShowerBatches(rows, _factor(tiny), 10, 0, mirrors=True).views
     assert len(symmetries) == 4
     for permutation in symmetries:
         assert (tiny.detector.layer_of_voxel[permutation] == tiny.detector.layer_of_voxel).all()

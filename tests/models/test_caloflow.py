@@ -34,10 +34,12 @@ def showers(detector: Detector) -> tuple[torch.Tensor, torch.Tensor]:
     return energy, deposits / deposits.sum(-1, keepdim=True) * 0.99 * energy[:, None]
 
 
-@pytest.fixture(scope="module")
-def model(detector: Detector, showers: tuple[torch.Tensor, torch.Tensor]) -> ShowerModel:
+@pytest.fixture(scope="module", params=["shares", "energies"])
+def model(
+    request: pytest.FixtureRequest, detector: Detector, showers: tuple[torch.Tensor, torch.Tensor]
+) -> ShowerModel:
     torch.manual_seed(0)
-    model = build(SMALL, detector).eval()
+    model = build(SMALL | {"voxel_space": request.param}, detector).eval()
     model.fit(*showers)
     return model
 
@@ -86,7 +88,8 @@ def test_noise_is_fresh_and_seeded(model: ShowerModel, showers: tuple[torch.Tens
 def test_the_weights_carry_the_fit(
     model: ShowerModel, detector: Detector, showers: tuple[torch.Tensor, torch.Tensor]
 ) -> None:
-    twin = build(SMALL, detector).eval()
-    twin.load_state_dict(model.state_dict())
+    space = "energies" if "factors.voxels.lowest" in model.state_dict() else "shares"
+    twin = build(SMALL | {"voxel_space": space}, detector)
+    twin.eval().load_state_dict(model.state_dict())
     seeds = (torch.Generator().manual_seed(8) for _ in range(2))
     assert torch.equal(*(shower_model.sample(showers[0][:20], next(seeds)) for shower_model in (model, twin)))

@@ -129,6 +129,12 @@ class Detector:
         """
         return {name: symmetry_room.permutation(name, self.layers) for name in self.symmetry}
 
+    def views(self, symmetric: bool = True) -> Integers:
+        """Voxel orders (S, V) of equally likely showers: the identity and, where `symmetric`, the exact symmetries."""
+        identity = np.arange(self.n_voxels)
+        found = [order for _, order in sorted(self.symmetries().items())] if symmetric else []
+        return np.stack([identity, *(order for order in found if (order != identity).any())])
+
     def fingerprint(self) -> str:
         """16 hexadecimal digits of grid, depths, threshold and calibration; equal for equal detectors of any name."""
         return self._fingerprint

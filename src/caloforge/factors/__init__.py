@@ -12,7 +12,7 @@ from caloforge.factors.transforms import (
     Softplus,
     Standardise,
 )
-from caloforge.factors.voxels import VoxelShares
+from caloforge.factors.voxels import VoxelEnergies, VoxelShares
 
 __all__ = [
     "Bijection",
@@ -26,5 +26,6 @@ __all__ = [
     "Softplus",
     "Standardise",
     "State",
+    "VoxelEnergies",
     "VoxelShares",
 ]

@@ -35,3 +35,32 @@ def share_layers(shares: Tensor, layer_energy_mev: Tensor, slices: tuple[slice, 
         kept = torch.where(share * energy >= threshold_mev, share, torch.zeros_like(share))
         layers.append(kept / kept.sum(-1, keepdim=True).clamp_min(1e-30) * energy)
     return torch.cat(layers, dim=-1)
+
+
+FILL_CENTRE, FILL_SPREAD, FILL_RANGE = -0.5, 0.3, (-1.6, 0.42)
+"""Noise of empty voxels in decades: centre from the threshold, spread, and where it is cut about the centre."""
+
+
+def fill_empty(deposits_mev: Tensor, threshold_mev: float, generator: torch.Generator) -> Tensor:
+    """Deposits (N, V) in MeV with every voxel below the threshold replaced by log-normal noise just below it."""
+    draws = torch.randn(deposits_mev.shape, generator=generator, dtype=torch.float32, device=deposits_mev.device)
+    decades = FILL_CENTRE + (FILL_SPREAD * draws).clamp(*FILL_RANGE)
+    return torch.where(deposits_mev < threshold_mev, (threshold_mev * 10**decades).to(deposits_mev.dtype), deposits_mev)
+
+
+def scale_to_layers(
+    deposits_mev: Tensor, layer_energy_mev: Tensor, slices: tuple[slice, ...], threshold_mev: float
+) -> Tensor:
+    """Deposits (N, V) in MeV without the voxels below the threshold, each layer scaled to its energy (N, L) in MeV.
+
+    Where no voxel of a layer reaches the threshold, its brightest one holds the layer's energy; a layer of less energy
+    than the threshold is empty.
+    """
+    layers = []
+    for i, layer in enumerate(slices):
+        voxels, energy = deposits_mev[:, layer], layer_energy_mev[:, i : i + 1]
+        least = voxels.amax(-1, keepdim=True).clamp_max(threshold_mev)
+        kept = torch.where(voxels >= least, voxels, torch.zeros_like(voxels))
+        scale = torch.where(energy >= threshold_mev, energy, torch.zeros_like(energy))
+        layers.append(kept * (scale / kept.sum(-1, keepdim=True).clamp_min(1e-30)))
+    return torch.cat(layers, dim=-1)

@@ -1,34 +1,39 @@
-"""The second factor of CaloFlow: every voxel given the layer energies and the incident energy."""
+"""The second factor of CaloFlow: every voxel given the layer energies and the incident energy, in two spaces."""
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor, nn
 
 from caloforge.factors.factor import Factor, State
-from caloforge.factors.lossy import dequantise, layer_sums, normalise_layers, share_layers
+from caloforge.factors.lossy import (
+    dequantise,
+    fill_empty,
+    layer_sums,
+    normalise_layers,
+    scale_to_layers,
+    share_layers,
+)
 from caloforge.factors.transforms import Logit, SmoothStandardise, Standardise
 
 LAYER_FLOOR = 1e-8
 
 
-class VoxelShares(Factor):
-    """p(voxels | E_1 ... E_L, E_inc): each voxel's share of its layer, logit, standardised along the incident energy.
+class _Voxels(Factor):
+    """What both spaces share: the context, and the smooth standardisation of what `_line` makes of the deposits."""
 
-    model: a generative model over (N, V) given a context of L + 1 features (log incident energy, log layer fractions).
-    slices: voxels of each layer. alpha: of the logit. noise_mev: uniform noise on each voxel, below threshold_mev,
-    under which a generated voxel is emptied. Follows CaloFlow (arXiv:2210.14245); the smooth standardisation is ours.
-    """
-
-    def __init__(
-        self, model: nn.Module, slices: tuple[slice, ...], alpha: float, noise_mev: float, threshold_mev: float
-    ) -> None:
+    def __init__(self, model: nn.Module, slices: tuple[slice, ...], noise_mev: float, threshold_mev: float) -> None:
         super().__init__()
         self.model, self.slices = model, slices
         self.noise_mev, self.threshold_mev = noise_mev, threshold_mev
-        self.logit = Logit(alpha)
         self.standardise = SmoothStandardise(slices[-1].stop)
         self.conditions = Standardise(len(slices) + 1)
+
+    def _line(self, deposits_mev: Tensor, generator: torch.Generator) -> Tensor:
+        """Deposits (N, V) as unbounded numbers (N, V), not yet standardised."""
+        raise NotImplementedError
 
     @property
     def context_features(self) -> int:
@@ -39,7 +44,7 @@ class VoxelShares(Factor):
         energy = incident_energy_mev.double()[:, None]
         layers = self._layers(deposits_mev, torch.Generator().manual_seed(1))
         self.conditions.fit(self._logs(energy, layers), energy)
-        self.standardise.fit(self._logits(deposits_mev.double(), torch.Generator().manual_seed(0)), energy)
+        self.standardise.fit(self._line(deposits_mev.double(), torch.Generator().manual_seed(0)), energy)
 
     @staticmethod
     def _logs(energy_mev: Tensor, layer_energy_mev: Tensor) -> Tensor:
@@ -49,16 +54,11 @@ class VoxelShares(Factor):
     def _layers(self, deposits_mev: Tensor, generator: torch.Generator) -> Tensor:
         return dequantise(layer_sums(deposits_mev, self.slices), self.noise_mev, generator)
 
-    def _logits(self, deposits_mev: Tensor, generator: torch.Generator) -> Tensor:
-        noisy = dequantise(deposits_mev, self.noise_mev, generator)
-        logits: Tensor = self.logit(normalise_layers(noisy, self.slices))[0]
-        return logits
-
     def encode(
         self, incident_energy_mev: Tensor, deposits_mev: Tensor, generator: torch.Generator
     ) -> dict[str, Tensor]:
         energy = incident_energy_mev.float()[:, None]
-        x, _ = self.standardise(self._logits(deposits_mev.float(), generator), energy)
+        x, _ = self.standardise(self._line(deposits_mev.float(), generator), energy)
         layers = self._layers(deposits_mev, generator).float()
         state = {"incident_energy_mev": incident_energy_mev, "layer_energy_mev": layers}
         return {"x": x, "context": self.context(state)}
@@ -68,7 +68,61 @@ class VoxelShares(Factor):
         context: Tensor = self.conditions(self._logs(energy, state["layer_energy_mev"]), energy)[0]
         return context
 
+
+class VoxelShares(_Voxels):
+    """p(voxels | E_1 ... E_L, E_inc): each voxel's share of its layer, logit, standardised along the incident energy.
+
+    model: a generative model over (N, V) given a context of L + 1 features (log incident energy, log layer fractions).
+    slices: voxels of each layer. alpha: of the logit. noise_mev: uniform noise on each voxel, below threshold_mev,
+    under which a generated voxel is emptied. Follows CaloFlow (arXiv:2210.14245); the smooth standardisation is ours.
+    """
+
+    def __init__(
+        self, model: nn.Module, slices: tuple[slice, ...], alpha: float, noise_mev: float, threshold_mev: float
+    ) -> None:
+        super().__init__(model, slices, noise_mev, threshold_mev)
+        self.logit = Logit(alpha)
+
+    def _line(self, deposits_mev: Tensor, generator: torch.Generator) -> Tensor:
+        noisy = dequantise(deposits_mev, self.noise_mev, generator)
+        logits: Tensor = self.logit(normalise_layers(noisy, self.slices))[0]
+        return logits
+
     def write(self, x: Tensor, state: State) -> State:
         energy = state["incident_energy_mev"].float()[:, None]
         shares = self.logit.inverse(self.standardise.inverse(x, energy))
         return {"deposits_mev": share_layers(shares, state["layer_energy_mev"], self.slices, self.threshold_mev)}
+
+
+class VoxelEnergies(_Voxels):
+    """p(voxels | E_1 ... E_L, E_inc) in the log of each voxel's energy, standardised along the incident energy.
+
+    Most voxels of a shower hold a few MeV whatever their layer's energy, so their log in MeV hardly moves with it,
+    while their share does. Empty voxels become log-normal noise just below the threshold (`fill_empty`), a narrow peak
+    beside the spectrum. Generated voxels stay within the range of the showers fitted to, those below the threshold
+    are emptied and the rest scaled to the layer's energy. model, slices, noise_mev (on the layer energies),
+    threshold_mev as in VoxelShares; a variation of CaloFlow (arXiv:2106.05285) of our own.
+    """
+
+    lowest: Tensor
+    highest: Tensor
+
+    def __init__(self, model: nn.Module, slices: tuple[slice, ...], noise_mev: float, threshold_mev: float) -> None:
+        super().__init__(model, slices, noise_mev, threshold_mev)
+        self.register_buffer("lowest", torch.full((slices[-1].stop,), -math.inf))
+        self.register_buffer("highest", torch.full((slices[-1].stop,), math.inf))
+
+    def _line(self, deposits_mev: Tensor, generator: torch.Generator) -> Tensor:
+        return torch.log(fill_empty(deposits_mev, self.threshold_mev, generator))
+
+    def fit(self, incident_energy_mev: Tensor, deposits_mev: Tensor) -> None:
+        super().fit(incident_energy_mev, deposits_mev)
+        x = self.encode(incident_energy_mev, deposits_mev, torch.Generator().manual_seed(0))["x"]
+        self.lowest.copy_(x.amin(0))
+        self.highest.copy_(x.amax(0))
+
+    def write(self, x: Tensor, state: State) -> State:
+        energy = state["incident_energy_mev"].float()[:, None]
+        bounded = torch.minimum(torch.maximum(x, self.lowest), self.highest)
+        deposits = torch.exp(self.standardise.inverse(bounded, energy))
+        return {"deposits_mev": scale_to_layers(deposits, state["layer_energy_mev"], self.slices, self.threshold_mev)}

@@ -120,9 +120,7 @@ class ShowerBatches:
         if not len(rows) or batch_size < 1:
             raise ValueError(f"showers and a batch size above 0 are needed, not {len(rows)} and {batch_size}")
         self.rows, self.factor, self.batch_size, self.seed, self.fixed = rows, factor, batch_size, seed, fixed
-        symmetries = rows.detector.symmetries() if mirrors and not fixed else {}
-        identity = np.arange(rows.detector.n_voxels)
-        self.symmetries = np.stack([identity, *(p for _, p in sorted(symmetries.items()) if (p != identity).any())])
+        self.views = rows.detector.views(mirrors and not fixed)
 
     def __len__(self) -> int:
         return -(-len(self.rows) // self.batch_size)
@@ -153,11 +151,11 @@ class ShowerBatches:
             views = numpy_generator(self.seed, "turned-copy", epoch, index)
             copy = views.integers(0, self.rows.copies + 1, size=len(positions))
         energy, deposits = self.rows.read(positions, copy)
-        if len(self.symmetries) > 1:
+        if len(self.views) > 1:
             chosen = numpy_generator(self.seed, "mirror", epoch, index).integers(
-                0, len(self.symmetries), size=len(positions)
+                0, len(self.views), size=len(positions)
             )
-            deposits = np.take_along_axis(deposits, self.symmetries[chosen], axis=1)
+            deposits = np.take_along_axis(deposits, self.views[chosen], axis=1)
         purpose = "validation-noise" if self.fixed else "noise"
         generator = torch.Generator().manual_seed(stream_seed(self.seed, purpose, epoch, index))
         with torch.no_grad():

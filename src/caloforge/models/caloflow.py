@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from caloforge.detectors import Detector
-from caloforge.factors import LayerEnergies, VoxelShares
+from caloforge.factors import Factor, LayerEnergies, VoxelEnergies, VoxelShares
 from caloforge.generative.flow import Flow
 from caloforge.models.shower_model import ShowerModel
 
@@ -46,6 +46,7 @@ class CaloFlowSettings(BaseModel):
     """What a recipe's `model` says for the family `caloflow`; energies in MeV.
 
     beta: upper bound of visible over incident energy. alpha: of the logits. noise_mev: uniform noise on every voxel.
+    voxel_space: `shares` of the layer in logits, as published, or `energies`, their log in MeV.
     threshold_mev: generated voxels below are emptied (the detector's threshold where not given).
     """
 
@@ -56,6 +57,7 @@ class CaloFlowSettings(BaseModel):
     voxels: FlowSettings = FlowSettings()
     beta: float = Field(default=1.05, gt=0)
     alpha: float = Field(default=1e-6, gt=0, lt=0.5)
+    voxel_space: Literal["shares", "energies"] = "shares"
     noise_mev: float = Field(default=1e-3, gt=0)
     threshold_mev: float | None = Field(default=None, gt=0)
 
@@ -67,11 +69,10 @@ def caloflow(settings: CaloFlowSettings, detector: Detector) -> ShowerModel:
     energies = LayerEnergies(
         settings.energies.flow(detector.n_layers, 1), slices, settings.beta, settings.alpha, settings.noise_mev
     )
-    voxels = VoxelShares(
-        settings.voxels.flow(detector.n_voxels, detector.n_layers + 1),
-        slices,
-        settings.alpha,
-        settings.noise_mev,
-        threshold_mev,
-    )
+    flow = settings.voxels.flow(detector.n_voxels, detector.n_layers + 1)
+    voxels: Factor
+    if settings.voxel_space == "shares":
+        voxels = VoxelShares(flow, slices, settings.alpha, settings.noise_mev, threshold_mev)
+    else:
+        voxels = VoxelEnergies(flow, slices, settings.noise_mev, threshold_mev)
     return ShowerModel(detector, {"energies": energies, "voxels": voxels})

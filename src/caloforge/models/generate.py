@@ -147,9 +147,7 @@ class _Draw:
 
     def __init__(self, model: ShowerModel, seed: int, largest_ratio: float, mirrors: bool) -> None:
         self.model, self.seed, self.largest_ratio = model, seed, largest_ratio
-        identity = np.arange(model.detector.n_voxels)
-        found = model.detector.symmetries() if mirrors else {}
-        self.symmetries = np.stack([identity, *(p for _, p in sorted(found.items()) if (p != identity).any())])
+        self.views = model.detector.views(mirrors)
 
     def __call__(self, energies: NDArray[np.float32], index: int) -> tuple[NDArray[np.float32], int]:
         energy = torch.from_numpy(energies)
@@ -171,10 +169,10 @@ class _Draw:
                     "the model does not know this energy, choose others or train longer."
                 )
         showers = deposits.numpy().astype(np.float32, copy=False)
-        if len(self.symmetries) > 1:
+        if len(self.views) > 1:
             rng = numpy_generator(self.seed, "generate-mirror", index)
-            chosen = rng.integers(0, len(self.symmetries), size=len(showers))
-            showers = np.take_along_axis(showers, self.symmetries[chosen], axis=1)
+            chosen = rng.integers(0, len(self.views), size=len(showers))
+            showers = np.take_along_axis(showers, self.views[chosen], axis=1)
         return showers, redrawn
 
     def _sample(self, energy: Tensor, purpose: str, *indices: int) -> Tensor:

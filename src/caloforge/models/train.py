@@ -95,7 +95,7 @@ def train_recipe(
             f"a shower of {data} deposits {largest:.4g} times its incident energy, beyond model.beta = {beta:g}; "
             f"set model.beta to {largest * 1.01:.4g} or more."
         )
-    started_from = _start(model, rows, init)
+    started_from = _start(model, rows, recipe.data.mirrors, init)
 
     provenance: dict[str, Any] = {
         "incident_range_mev": list(energy_range),
@@ -205,10 +205,10 @@ def _flow(model: nn.Module, stage: Stage) -> Flow:
     return model
 
 
-def _start(model: ShowerModel, rows: ShowerRows, init: Path | str | None) -> dict[str, Any] | None:
+def _start(model: ShowerModel, rows: ShowerRows, mirrors: bool, init: Path | str | None) -> dict[str, Any] | None:
     """Fit means and scales, and take over what a checkpoint has learned; returns what was taken over."""
     if init is None:
-        model.fit(*_for_fit(rows))
+        model.fit(*_for_fit(rows, mirrors))
         return None
     other, _, provenance = load_checkpoint(init)
     same = other.detector.fingerprint() == model.detector.fingerprint()
@@ -218,7 +218,7 @@ def _start(model: ShowerModel, rows: ShowerRows, init: Path | str | None) -> dic
         model.load_state_dict(other.state_dict())
         copied = total = len(list(model.parameters()))
     else:
-        model.fit(*_for_fit(rows))
+        model.fit(*_for_fit(rows, mirrors))
         copied, total = load_matching(model, other)
     if copied == 0:
         raise CaloforgeError(
@@ -227,11 +227,14 @@ def _start(model: ShowerModel, rows: ShowerRows, init: Path | str | None) -> dic
     return {"weights_sha256": provenance.get("weights_sha256"), "parameters_taken_over": copied, "of": total}
 
 
-def _for_fit(rows: ShowerRows) -> tuple[torch.Tensor, torch.Tensor]:
-    n = max(1, min(len(rows), FIT_BYTES // (4 * rows.detector.n_voxels)))
+def _for_fit(rows: ShowerRows, mirrors: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Showers to fit means and scales to, in every view that training will show them in."""
+    views = rows.detector.views(mirrors)
+    n = max(1, min(len(rows), FIT_BYTES // (4 * rows.detector.n_voxels * len(views))))
     positions = np.unique(np.linspace(0, len(rows) - 1, n).astype(np.int64)) if n < len(rows) else np.arange(n)
     energy, deposits = rows.read(positions)
-    return torch.from_numpy(energy), torch.from_numpy(deposits)
+    seen = np.concatenate([deposits[:, view] for view in views])
+    return torch.from_numpy(np.tile(energy, len(views))), torch.from_numpy(seen)
 
 
 def _survey(rows: ShowerRows) -> tuple[tuple[float, float], float]:

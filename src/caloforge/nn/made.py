@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from caloforge.errors import CaloforgeError
+from caloforge.nn.staircase import staircase, staircase_linear
 
 Degrees = Literal["sorted", "nflows"]
 ContextMode = Literal["add", "nflows"]
@@ -50,10 +51,24 @@ class MaskedLinear(nn.Linear):
     def __init__(self, mask: Tensor) -> None:
         super().__init__(mask.shape[1], mask.shape[0])
         self.register_buffer("mask", mask.to(self.weight.dtype))
+        self.plan = staircase(mask)
 
     def forward(self, input: Tensor) -> Tensor:
         """Outputs (..., out) of inputs (..., in)."""
+        if self.plan is not None and self._in_steps(input):
+            return cast(Tensor, staircase_linear(input, self.weight, self.bias, self.mask, self.plan))
         return F.linear(input, self.weight * self.mask, self.bias)
+
+    def _in_steps(self, input: Tensor) -> bool:
+        """Whether the product is done without what is masked out: eagerly, in float32, on the CPU."""
+        return (
+            input.dim() == 2
+            and input.dtype == self.weight.dtype == torch.float32
+            and input.device.type == self.weight.device.type == "cpu"
+            and not torch.is_autocast_enabled("cpu")
+            and not torch.compiler.is_compiling()
+            and not torch._C._functorch.peek_interpreter_stack()
+        )
 
 
 class MADE(nn.Module):

@@ -169,7 +169,11 @@ class _Run:
 
         optimizers = {
             turn.name: torch.optim.AdamW(
-                self.owned[turn.name], settings.learning_rate, settings.betas, weight_decay=settings.weight_decay
+                self.owned[turn.name],
+                settings.learning_rate,
+                settings.betas,
+                weight_decay=settings.weight_decay,
+                fused=fabric.device.type in ("cpu", "cuda"),
             )
             for turn in objective.turns
         }
