@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import torch
 from torch import Tensor
 
+from caloforge.generative import SlowPathWarning, fallback
 from caloforge.generative.fused_spline import _spline, fused_spline
 from caloforge.generative.spline import spline_from_raw
 
@@ -60,6 +63,79 @@ def test_monotone_over_random_extreme_parameters() -> None:
     x = torch.linspace(-BOUND, BOUND, 501)
     y, _ = fused_spline(x.expand(200, -1), raw[:, None].expand(-1, 501, -1), False, BOUND)
     assert (y.diff(dim=1) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    "draws", [10**7, pytest.param(10**9, marks=pytest.mark.slow)], ids=["ten million", "a thousand million"]
+)
+def test_random_extreme_parameters_are_finite_and_monotone(draws: int) -> None:
+    """Every draw is one set of parameters, at two arguments, both ways, with gradients at one."""
+    generator = torch.Generator().manual_seed(6)
+    scales = torch.tensor([1e-3, 1.0, 10.0, 1e2, 1e4, 1e30])
+    chunk = 250_000
+    for number in range(-(-draws // chunk)):
+        raw = torch.randn(chunk, 3 * BINS - 1, generator=generator)
+        raw *= scales[torch.randint(len(scales), (chunk, 1), generator=generator)]
+        pair = (torch.rand(2, chunk, generator=generator) * 2.2 - 1.1) * BOUND
+        below, above = pair.amin(0), pair.amax(0)
+        ones = torch.ones(chunk)
+        inverse = number % 2 == 1
+        first, slope, gx, graw = gradients(fused_spline, below, raw, inverse, (ones, ones))
+        second, _ = fused_spline(above, raw, inverse, BOUND)
+        for name, tensor in (("y", first), ("logabsdet", slope), ("gx", gx), ("graw", graw), ("y", second)):
+            assert tensor.isfinite().all(), name
+        assert (second >= first).all()
+
+
+@pytest.mark.parametrize("inverse", [False, True])
+@pytest.mark.parametrize("where", ["x", "raw"])
+def test_what_is_not_a_number_stays_so(inverse: bool, where: str) -> None:
+    x, raw = drawn(50)
+    x = x.clamp(-BOUND, BOUND)
+    (x if where == "x" else raw)[7] = torch.nan
+    y, _ = fused_spline(x, raw, inverse, BOUND)
+    assert y.isnan().nonzero().flatten().tolist() == [7]
+
+
+def test_second_derivatives_are_those_of_plain_torch() -> None:
+    x, raw = drawn(40)
+    results = []
+    for spline in (fused_spline, spline_from_raw):
+        leaves = [tensor.clone().requires_grad_() for tensor in (x, raw)]
+        y, logabsdet = spline(*leaves, False, BOUND)
+        first = torch.autograd.grad((y * logabsdet).sum(), leaves, create_graph=True)
+        results.append(torch.autograd.grad(sum(g.square().sum() for g in first), leaves))
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=2e-2, atol=2e-2)
+
+
+def test_parameters_of_less_precision_are_taken_to_float32() -> None:
+    x, raw = drawn(100)
+    half = raw.bfloat16()
+    assert all(torch.equal(a, b) for a, b in zip(fused_spline(x, half), fused_spline(x, half.float()), strict=True))
+
+
+def test_a_precision_that_the_kernel_lacks_is_said_once() -> None:
+    fallback._say_once.cache_clear()
+    x, raw = drawn(10)
+    with pytest.warns(SlowPathWarning, match=r"torch\.float64 on cpu"):
+        fused_spline(x.double(), raw.double())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fused_spline(x.double(), raw.double())
+
+
+def test_compiled_graphs_take_plain_torch() -> None:
+    x, raw = drawn(30)
+    exported = torch.export.export(_Spline(), (x, raw))
+    assert "caloforge" not in exported.graph_module.code
+    for ours, theirs in zip(exported.module()(x, raw), spline_from_raw(x, raw, False, BOUND), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+class _Spline(torch.nn.Module):
+    def forward(self, x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
+        return fused_spline(x, raw, False, BOUND)
 
 
 @pytest.mark.parametrize("inverse", [False, True])

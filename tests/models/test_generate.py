@@ -76,27 +76,43 @@ def test_seed_decides(trained: Path, tmp_path: Path) -> None:
 def test_unphysical_showers_are_drawn_again_and_counted(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original, calls = ShowerModel.sample, []
+    original, calls = ShowerModel.sample_state, []
 
-    def broken(self: ShowerModel, energy: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        showers = original(self, energy, generator)
+    def broken(self: ShowerModel, energy: torch.Tensor, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        state = original(self, energy, generator)
         if not calls:
+            showers = state["deposits_mev"]
             showers[3, 0], showers[5, 1], showers[7] = torch.nan, -1.0, 2 * energy[7]
+            state["mismatch"] = 0.5 * (torch.arange(len(energy)) == 9)
         calls.append(len(energy))
-        return showers
+        return state
 
-    monkeypatch.setattr(ShowerModel, "sample", broken)
+    monkeypatch.setattr(ShowerModel, "sample_state", broken)
     done = generate(trained, ENERGIES, tmp_path / "out.hdf5", batch=200, threads=1)
-    assert done.redrawn == 3 and calls == [130, 3]
+    assert done.redrawn == 4 and calls == [130, 4]
     with h5py.File(tmp_path / "out.hdf5") as file:
         assert np.isfinite(file["showers"][:]).all()
-        assert int(file.attrs["redrawn"]) == 3
+        assert int(file.attrs["redrawn"]) == 4
+
+
+def test_showers_that_keep_contradicting_themselves_are_kept(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = ShowerModel.sample_state
+    monkeypatch.setattr(
+        ShowerModel,
+        "sample_state",
+        lambda self, energy, generator: original(self, energy, generator) | {"mismatch": torch.ones(len(energy))},
+    )
+    done = generate(trained, ENERGIES, tmp_path / "out.hdf5", batch=200, threads=1)
+    assert done.showers == 130 and done.redrawn == 5 * 130
 
 
 def test_showers_that_stay_unphysical_are_an_error(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ShowerModel, "sample", lambda self, energy, generator: torch.full((len(energy), 13), torch.nan))
+    broken = lambda self, energy, generator: {"deposits_mev": torch.full((len(energy), 13), torch.nan)}  # noqa: E731
+    monkeypatch.setattr(ShowerModel, "sample_state", broken)
     with pytest.raises(CaloforgeError, match="stayed unphysical"):
         generate(trained, ENERGIES, tmp_path / "out.hdf5", threads=1)
     assert not (tmp_path / "out.hdf5").exists()

@@ -11,7 +11,8 @@ from caloforge.generative.contracts import Batch, Noise
 
 State = dict[str, Tensor]
 """What is known of the showers so far: `incident_energy_mev` (N,), then what each factor adds, e.g.
-`layer_energy_mev` (N, L) and `deposits_mev` (N, V)."""
+`layer_energy_mev` (N, L) and `deposits_mev` (N, V). A factor that can contradict an earlier one adds `mismatch` (N,):
+the energy by which it does, over the shower's energy; generation draws such showers again."""
 
 
 class Factor(nn.Module):

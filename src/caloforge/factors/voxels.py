@@ -100,8 +100,9 @@ class VoxelEnergies(_Voxels):
     Most voxels of a shower hold a few MeV whatever their layer's energy, so their log in MeV hardly moves with it,
     while their share does. Empty voxels become log-normal noise just below the threshold (`fill_empty`), a narrow peak
     beside the spectrum. Generated voxels stay within the range of the showers fitted to, those below the threshold
-    are emptied and the rest scaled to the layer's energy. model, slices, noise_mev (on the layer energies),
-    threshold_mev as in VoxelShares; a variation of CaloFlow (arXiv:2106.05285) of our own.
+    are emptied and the rest scaled to the layer's energy; how much that had to change is the `mismatch`.
+    model, slices, noise_mev (on the layer energies), threshold_mev as in VoxelShares; our own variation of CaloFlow
+    (arXiv:2106.05285).
     """
 
     lowest: Tensor
@@ -124,5 +125,9 @@ class VoxelEnergies(_Voxels):
     def write(self, x: Tensor, state: State) -> State:
         energy = state["incident_energy_mev"].float()[:, None]
         bounded = torch.minimum(torch.maximum(x, self.lowest), self.highest)
-        deposits = torch.exp(self.standardise.inverse(bounded, energy))
-        return {"deposits_mev": scale_to_layers(deposits, state["layer_energy_mev"], self.slices, self.threshold_mev)}
+        drawn = torch.exp(self.standardise.inverse(bounded, energy))
+        layers = state["layer_energy_mev"]
+        deposits = scale_to_layers(drawn, layers, self.slices, self.threshold_mev)
+        visible = torch.where(drawn >= self.threshold_mev, drawn, torch.zeros_like(drawn))
+        missed = (layer_sums(visible, self.slices) - layers).abs().amax(-1)
+        return {"deposits_mev": deposits, "mismatch": missed / layers.sum(-1).clamp_min(self.threshold_mev)}

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from caloforge.errors import CaloforgeError
-from caloforge.generative.fallback import say_once
+from caloforge.generative.fallback import kernels_apply
 from caloforge.generative.fast_walk import fast_walk
 from caloforge.generative.univariate import Spline, Univariate
 from caloforge.generative.walk import Layers, walk
@@ -57,7 +57,7 @@ class Autoregressive(nn.Module):
         with torch.autocast(other.device.type, enabled=False):
             first = self.made.context_term(None if context is None else context.to(other.dtype))
             layers = Layers.of(self.made)
-            if isinstance(self.univariate, Spline) and _plain_float32(other, layers):
+            if isinstance(self.univariate, Spline) and kernels_apply(other, layers.output_weight):
                 return fast_walk(other, first, layers, self.univariate, not self.reverse)
             return walk(other, first, layers, self.univariate, not self.reverse)
 
@@ -71,19 +71,6 @@ class Autoregressive(nn.Module):
     def inverse(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """x (N, D)."""
         return self.dense(z, context, need_logabsdet=False).value if self.reverse else self.walk(z, context)[0]
-
-
-def _plain_float32(other: Tensor, layers: Layers) -> bool:
-    """Whether the kernel applies; where it lacks a precision or a device, this is said once."""
-    if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack():
-        return False
-    weight = layers.output_weight
-    for name, found, has in (("precision", other.dtype, torch.float32), ("precision", weight.dtype, torch.float32)):
-        if found != has:
-            return say_once(f"The walk's kernel has {has} only; {name} {found} takes plain torch, which is slower.")
-    if other.device.type != "cpu":
-        return say_once(f"The walk's kernel runs on the CPU only; {other.device.type} takes plain torch.")
-    return True
 
 
 class MaskedAutoregressive(Autoregressive):

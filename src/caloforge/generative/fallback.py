@@ -1,18 +1,33 @@
-"""Say once that a slower way is taken."""
+"""Whether the CPU kernels apply to some tensors; where not, that is said once."""
 
 from __future__ import annotations
 
 import warnings
 from functools import cache
-from typing import Literal
+
+import torch
+from torch import Tensor
 
 
 class SlowPathWarning(UserWarning):
     """A kernel lacks a precision or a device, and plain torch is used."""
 
 
+def kernels_apply(*tensors: Tensor) -> bool:
+    """Whether all tensors are float32 on a CPU, and nobody traces a graph through them."""
+    if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack():
+        return False
+    for tensor in tensors:
+        if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
+            _say_once(f"{tensor.dtype} on {tensor.device.type}")
+            return False
+    return True
+
+
 @cache
-def say_once(message: str) -> Literal[False]:
-    """Warn with this message the first time it comes up; always False."""
-    warnings.warn(message, SlowPathWarning, stacklevel=3)
-    return False
+def _say_once(found: str) -> None:
+    warnings.warn(
+        f"The kernels of the flows have float32 on the CPU only; {found} takes plain torch, which is slower.",
+        SlowPathWarning,
+        stacklevel=4,
+    )

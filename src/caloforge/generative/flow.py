@@ -100,9 +100,20 @@ class Flow(nn.Module):
         """x (N, features) from {"z": (N, features)} and {"context": (N, context_features)}."""
         context = condition.get("context")
         value = noise["z"]
-        for permutation, block in reversed(self._pairs()):
+        for number, (permutation, block) in reversed(list(enumerate(self._pairs()))):
             value = permutation.inverse(block.inverse(value, context))
+            if not torch.compiler.is_compiling() and not bool(value.isfinite().all()):
+                self._refuse_broken(number)
         return value
+
+    def _refuse_broken(self, number: int) -> None:
+        """Raise CaloforgeError where a block has parameters that are not finite."""
+        for name, parameter in self.blocks[number].named_parameters():
+            if not bool(parameter.isfinite().all()):
+                raise CaloforgeError(
+                    f"Block {number} of the flow has parameters that are not finite ('blocks.{number}.{name}'); take"
+                    " the weights of an earlier checkpoint, or train with a lower learning_rate or with clip_norm."
+                )
 
     def encode(self, x: Tensor, condition: Batch) -> tuple[Tensor, Tensor]:
         """z (N, features) of x, and log |dz/dx| (N,)."""

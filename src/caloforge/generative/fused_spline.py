@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from caloforge.generative.compilation import announced
+from caloforge.generative.fallback import kernels_apply
 from caloforge.generative.spline import MAX_DERIVATIVE, spline_from_raw
 
 
@@ -70,6 +71,11 @@ def _remember(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 
 def _backward(ctx: Any, gy: Tensor, gl: Tensor) -> tuple[Tensor | None, ...]:
     x, raw = ctx.saved_tensors
+    if torch.is_grad_enabled():  # second derivatives were asked for
+        needed = [tensor for tensor in (x, raw) if tensor.requires_grad]
+        values = spline_from_raw(x, raw, *ctx.settings)
+        found = iter(torch.autograd.grad(values, needed, (gy, gl), create_graph=True))
+        return *(next(found) if tensor.requires_grad else None for tensor in (x, raw)), None, None, None, None
     gx, graw = _spline_gradient(x, raw, *ctx.settings, gy.contiguous(), gl.contiguous())
     return gx, graw, None, None, None, None
 
@@ -88,15 +94,12 @@ def fused_spline(
 ) -> tuple[Tensor, Tensor]:
     """The same as `spline_from_raw`, by the kernel where it applies: float32 on a CPU, outside of compiled graphs.
 
-    First derivatives only: differentiate `spline_from_raw` twice where second ones are needed.
+    Raw parameters of less precision are taken to float32 first. Where the kernel lacks a precision or a device, this is
+    said once. Second derivatives take plain torch.
     """
-    applies = (
-        x.dtype == raw.dtype == torch.float32
-        and x.device.type == raw.device.type == "cpu"
-        and not torch.compiler.is_compiling()
-        and not torch._C._functorch.peek_interpreter_stack()
-    )
-    if not applies:
+    if x.dtype == torch.float32 and raw.dtype in (torch.bfloat16, torch.float16):
+        raw = raw.float()
+    if not kernels_apply(x, raw):
         return spline_from_raw(x, raw, inverse, tail_bound, min_bin, min_derivative, need_logabsdet)
     flat, rows = x.reshape(-1).contiguous(), raw.reshape(-1, raw.shape[-1]).contiguous()
     y, logabsdet = _spline(flat, rows, inverse, tail_bound, min_bin, min_derivative)

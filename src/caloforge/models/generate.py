@@ -31,6 +31,11 @@ GAPS = 5.0
 """A finite sample does not reach the ends of its range: energies within this relative distance of its extremes, or
 within this number of mean gaps between its energies (but half the lowest at most), count as inside."""
 
+LARGEST_MISMATCH = 0.1
+"""A shower whose voxels and layer energies differ by more than this share of its energy is drawn again; one in a few
+hundred is, a voxel far off that outweighs its layer. It is kept where a few further draws are no better."""
+
+_SECOND_THOUGHTS = 5
 _ROWS_PER_FILE = 1000
 _ATTEMPTS = 20
 
@@ -151,15 +156,16 @@ class _Draw:
 
     def __call__(self, energies: NDArray[np.float32], index: int) -> tuple[NDArray[np.float32], int]:
         energy = torch.from_numpy(energies)
-        deposits = self._sample(energy, "generate", index)
+        deposits, doubtful = self._sample(energy, "generate", index)
         bad = ~physical(deposits, energy, self.largest_ratio)
         redrawn = 0
         for attempt in range(_ATTEMPTS):
-            if not bad.any():
+            again = bad | doubtful if attempt < _SECOND_THOUGHTS else bad
+            if not again.any():
                 break
-            rows = torch.nonzero(bad)[:, 0]
+            rows = torch.nonzero(again)[:, 0]
             redrawn += len(rows)
-            deposits[rows] = self._sample(energy[rows], "redraw", index, attempt)
+            deposits[rows], doubtful[rows] = self._sample(energy[rows], "redraw", index, attempt)
             bad = ~physical(deposits, energy, self.largest_ratio)
         else:
             if bad.any():
@@ -175,9 +181,12 @@ class _Draw:
             showers = np.take_along_axis(showers, self.views[chosen], axis=1)
         return showers, redrawn
 
-    def _sample(self, energy: Tensor, purpose: str, *indices: int) -> Tensor:
+    def _sample(self, energy: Tensor, purpose: str, *indices: int) -> tuple[Tensor, Tensor]:
+        """Deposits (N, V) in MeV, and which showers contradict themselves (N,)."""
         generator = torch.Generator().manual_seed(stream_seed(self.seed, purpose, *indices))
-        return self.model.sample(energy, generator)
+        state = self.model.sample_state(energy, generator)
+        mismatch = state.get("mismatch", torch.zeros(len(energy)))
+        return state["deposits_mev"], ~(mismatch <= LARGEST_MISMATCH)
 
 
 def _same_settings(partial: Path, settings: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from caloforge.detectors import Detector
-from caloforge.factors import Factor
+from caloforge.factors import Factor, State
 from caloforge.generative.contracts import Batch, Noise, draw_noise
 
 
@@ -42,14 +42,22 @@ class ShowerModel(nn.Module):
 
     def decode(self, noise: Batch, condition: Batch, settings: Any = None) -> Tensor:
         """Deposits (N, V) in MeV from noise and {"incident_energy_mev": (N,)}; no randomness inside."""
+        return self.decode_state(noise, condition)["deposits_mev"]
+
+    def decode_state(self, noise: Batch, condition: Batch) -> State:
+        """The same with all that the factors know of each shower, such as its layer energies."""
         state = dict(condition)
         for name, factor in self.named_factors():
             own = {key.removeprefix(f"{name}."): draw for key, draw in noise.items() if key.startswith(f"{name}.")}
             state = factor.decode(own, state)
-        return state["deposits_mev"]
+        return state
 
-    @torch.no_grad()
     def sample(self, incident_energy_mev: Tensor, generator: torch.Generator) -> Tensor:
         """Showers (N, V) in MeV, one for each incident energy (N,) in MeV; the generator alone decides the outcome."""
+        return self.sample_state(incident_energy_mev, generator)["deposits_mev"]
+
+    @torch.no_grad()
+    def sample_state(self, incident_energy_mev: Tensor, generator: torch.Generator) -> State:
+        """The same with all that the factors know of each shower."""
         noise = draw_noise(self.noise(), len(incident_energy_mev), generator)
-        return self.decode(noise, {"incident_energy_mev": incident_energy_mev})
+        return self.decode_state(noise, {"incident_energy_mev": incident_energy_mev})
