@@ -113,3 +113,16 @@ def test_mistakes_of_generate(work: Path, tmp_path: Path) -> None:
     _refused(_run("generate", tmp_path, *out, "--energies", "2GeV"), "no checkpoint")
     _refused(_run("generate", work / "run", *out, "--like", tmp_path / "no.hdf5"), "no.hdf5")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_training_leaves_a_preview_that_changes_nothing(work: Path, tmp_path: Path) -> None:
+    for out, option in (("with", "--preview"), ("without", "--no-preview")):
+        done = _run(
+            "train", work / "tiny.yaml", "--data", work / "data.hdf5", "--out", tmp_path / out, "--quiet", option
+        )
+        assert done.exit_code == 0, done.output
+    for stage in ("energies", "voxels"):
+        assert (tmp_path / "with" / stage / "preview.png").read_bytes().startswith(b"\x89PNG")
+    weights = [(tmp_path / out / "weights.safetensors").read_bytes() for out in ("with", "without")]
+    assert weights[0] == weights[1]
+    assert not list((tmp_path / "without").rglob("preview.png"))

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from caloforge.models.train import CallbackMaker
+
+PREVIEW_SHOWERS = 300
 
 
 def train(
@@ -22,6 +27,9 @@ def train(
     ] = None,
     half: Annotated[bool, typer.Option("--half", help="Keep the weights on disk in float16.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    look: Annotated[
+        bool, typer.Option("--preview/--no-preview", help="Draw the model beside Geant4 on the way.")
+    ] = True,
 ) -> None:
     """Train a recipe on a file of showers; started again with the same arguments, it goes on where it stopped."""
     from caloforge.models.recipe import load_recipe
@@ -31,7 +39,16 @@ def train(
     from caloforge.models.train import train_recipe
 
     stages = [name.strip() for name in only.split(",")] if only else []
-    result = train_recipe(loaded, data, out, init, only=stages, half=half, show=not quiet)
+    result = train_recipe(
+        loaded,
+        data,
+        out,
+        init,
+        only=stages,
+        callbacks=_previews(data, loaded.detector) if look else None,
+        half=half,
+        show=not quiet,
+    )
     if result.checkpoint is None:
         typer.echo(f"Interrupted; the same command goes on where it stopped ({out}).", err=True)
         raise typer.Exit(130)
@@ -41,3 +58,13 @@ def train(
             f"{reached['parameters']:,} parameters, {reached['seconds']:.0f} s"
         )
     typer.echo(f"Checkpoint in {result.checkpoint} after {result.seconds:.0f} s.")
+
+
+def _previews(data: Path, detector: str) -> CallbackMaker:
+    """A figure of every stage's model beside the last showers of the file, which training may have seen."""
+    from caloforge.evaluation import Preview
+    from caloforge.showers import open_showers
+
+    file = open_showers(data, detector)
+    reference = file.read(max(len(file) - PREVIEW_SHOWERS, 0), len(file))
+    return lambda model, stage: (Preview(model, stage.factor, reference),)

@@ -5,6 +5,7 @@ from caloforge.evaluation.floors import Floor, measured_floor
 from caloforge.evaluation.memorisation import Memorisation, memorisation, nearest_distances
 from caloforge.evaluation.naive import diagonal_gaussian, nearest_rescaled
 from caloforge.evaluation.panel import Verdict, judge
+from caloforge.evaluation.preview import Preview, preview
 from caloforge.evaluation.protocols import PROTOCOLS, Protocol, find_protocol
 from caloforge.evaluation.sample import Sample
 
@@ -12,6 +13,7 @@ __all__ = [
     "PROTOCOLS",
     "Floor",
     "Memorisation",
+    "Preview",
     "Protocol",
     "Sample",
     "Verdict",
@@ -23,4 +25,5 @@ __all__ = [
     "memorisation",
     "nearest_distances",
     "nearest_rescaled",
+    "preview",
 ]
