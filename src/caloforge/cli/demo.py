@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-PRETRAINED = {"teacher": "calogan-teacher", "student": "calogan-student"}
 MARKER = ".caloforge-demo"
 
 
@@ -44,13 +43,9 @@ def demo(
             typer.echo("Interrupted; start the demo again.", err=True)
             raise typer.Exit(130)
 
-        models = {}
-        for name, folder in PRETRAINED.items():
-            found = files("caloforge") / "pretrained" / folder
-            if found.is_dir():
-                models[name] = stack.enter_context(as_file(found))
-        if not models:
-            typer.echo("No pretrained models come with this version; the model just trained is judged alone.")
+        from caloforge.models.pretrained import pretrained
+
+        models = {name.removeprefix("calogan-"): folder for name, folder in pretrained().items()}
         models["just trained"] = trained.checkpoint
 
         generated = {

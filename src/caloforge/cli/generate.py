@@ -9,7 +9,10 @@ import typer
 
 
 def generate(
-    checkpoint: Annotated[Path, typer.Argument(help="Folder of a trained model.")],
+    checkpoint: Annotated[
+        str,
+        typer.Argument(help="Folder of a trained model, or one that comes along, e.g. calogan-teacher."),
+    ],
     out: Annotated[Path, typer.Option(help="HDF5 file to write.")],
     like: Annotated[Path | None, typer.Option(help="File of showers: one shower for each of its energies.")] = None,
     energies: Annotated[
@@ -34,6 +37,7 @@ def generate(
         raise CaloforgeError("give either --like FILE or --energies, for example --energies log:1:100GeV -n 1000.")
 
     from caloforge.models.energies import energies_like, parse_energies
+    from caloforge.models.pretrained import checkpoint_folder
 
     wanted = energies_like(like, number) if like is not None else parse_energies(str(energies), number, seed)
 
@@ -53,7 +57,7 @@ def generate(
 
     try:
         done = run(
-            checkpoint,
+            checkpoint_folder(checkpoint),
             wanted,
             out,
             seed=seed,

@@ -17,7 +17,7 @@ def train(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe that comes with caloforge, or a YAML file.")],
     data: Annotated[Path, typer.Option(help="HDF5 file of showers to learn from.")],
     out: Annotated[Path, typer.Option(help="Folder of the run; it becomes the checkpoint.")],
-    init: Annotated[Path | None, typer.Option(help="Checkpoint to start from, also of another detector.")] = None,
+    init: Annotated[str | None, typer.Option(help="Checkpoint to start from, also of another detector.")] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe, e.g. stages.*.training.epochs=5."),
@@ -36,6 +36,7 @@ def train(
 
     loaded = load_recipe(recipe, changes or [])
 
+    from caloforge.models.pretrained import checkpoint_folder
     from caloforge.models.train import train_recipe
 
     stages = [name.strip() for name in only.split(",")] if only else []
@@ -43,7 +44,7 @@ def train(
         loaded,
         data,
         out,
-        init,
+        None if init is None else checkpoint_folder(init),
         only=stages,
         callbacks=_previews(data, loaded.detector) if look else None,
         half=half,

@@ -87,7 +87,7 @@ def preview(model: ShowerModel, factor: str, reference: Showers, title: str) -> 
 def _panel(axes: Any, label: str, expected: Floats, found: Floats) -> None:
     finite = found[np.isfinite(found)]
     low, high = (float(value) for value in np.quantile(expected, (0.001, 0.999)))
-    margin = 0.15 * (high - low) or 1.0
+    margin = max(0.15 * (high - low), 1e-3 * abs(high), 1e-6)
     edges = np.linspace(low - margin, high + margin, 41)
     for values, style in ((expected, {"fill": True, "color": GREY}), (finite, {"color": COLOURS[0]})):
         counts = np.histogram(values, edges)[0]
