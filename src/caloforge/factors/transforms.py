@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 TINY = 1e-30
+COLUMNS = 4096
+"""Columns fitted at a time, which bounds the memory of a fit."""
 
 
 class Bijection(nn.Module):
@@ -131,10 +133,18 @@ class SmoothStandardise(Bijection):
     @torch.no_grad()
     def fit(self, x: Tensor, energy_mev: Tensor) -> None:
         """Fit mean and spread to x (N, D) at incident energies (N, 1) in MeV, in float64."""
-        x, energy = x.double(), energy_mev.double()
+        energy = energy_mev.double()
         log_energy = torch.log(energy)
         self.log_energy_range.copy_(torch.stack([log_energy.min(), log_energy.max()]))
         basis = self._basis(energy)
+        for first in range(0, x.shape[1], COLUMNS):
+            columns = slice(first, first + COLUMNS)
+            mean, shape = self._fit_columns(basis, x[:, columns].double())
+            self.mean_coefficients[:, columns] = mean
+            self.spread_coefficients[:, columns] = shape / 2
+
+    def _fit_columns(self, basis: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Coefficients of the mean and of the log of the variance of columns x (N, D)."""
         mean = torch.linalg.lstsq(basis, x, driver="gelsd").solution
         residual = x - basis @ mean
         overall = residual.square().mean(0).clamp_min(self.floor**2)
@@ -142,8 +152,7 @@ class SmoothStandardise(Bijection):
         shape = torch.linalg.lstsq(basis, relative, driver="gelsd").solution
         scale = (residual.square() / torch.exp(basis @ shape)).mean(0).clamp_min(self.floor**2)
         shape[0] += torch.log(scale)
-        self.mean_coefficients.copy_(mean)
-        self.spread_coefficients.copy_(shape / 2)
+        return mean, shape
 
     def _moments(self, condition: Tensor | None, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         basis = self._basis(self._given(condition).to(dtype))

@@ -44,7 +44,7 @@ class _Voxels(Factor):
         energy = incident_energy_mev.double()[:, None]
         layers = self._layers(deposits_mev, torch.Generator().manual_seed(1))
         self.conditions.fit(self._logs(energy, layers), energy)
-        self.standardise.fit(self._line(deposits_mev.double(), torch.Generator().manual_seed(0)), energy)
+        self.standardise.fit(self._line(deposits_mev, torch.Generator().manual_seed(0)), energy)
 
     @staticmethod
     def _logs(energy_mev: Tensor, layer_energy_mev: Tensor) -> Tensor:

@@ -33,8 +33,8 @@ from caloforge.randomness import stream_seed
 from caloforge.showers import open_showers
 from caloforge.training import Callback, TrainingSettings, load_weights, train
 
-FIT_BYTES = 1 << 29
-"""Showers to which means and scales are fitted fill at most this much memory."""
+FIT_BYTES = 1 << 27
+"""Showers to which means and scales are fitted fill at most this much memory; fitting takes several times that."""
 
 CallbackMaker = Callable[[ShowerModel, Stage], Sequence[Callback]]
 
