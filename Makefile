@@ -27,6 +27,7 @@ docs: $(DOCS_STAMP)
 	$(BIN)/mkdocs build --strict
 
 clean:
+	find src -name "*.nbi" -delete -o -name "*.nbc" -delete
 	rm -rf demo-output site build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis src/*.egg-info
 
 $(BIN)/python:

@@ -22,12 +22,15 @@ def test_files_become_a_report(tmp_path: Path) -> None:
     code, text = run(
         "--reference", GOLDEN / "ds1_photons_reference.hdf5", "--generated", GOLDEN / "ds1_photons_generated.hdf5",
         "--protocol", "caloforge-1", "--detector", "ds1-photons", "--reference-rows", "0:500", "--out", tmp_path / "o",
+        "--seconds", "geant4=2", "--seconds", "generated=0.5",
     )  # fmt: skip
     assert code == 0, text
     assert text.splitlines()[-1] == str(tmp_path / "o" / "report.html")
     results = json.loads((tmp_path / "o" / "results.json").read_text())
     assert results["showers_per_separation"] == 500
     assert results["detector"]["name"] == "ds1-photons"
+    assert results["seconds_per_shower"] == {"geant4": 2.0, "generated": 0.5}
+    assert "4 x" in (tmp_path / "o" / "report.html").read_text()
 
 
 @pytest.mark.parametrize(
@@ -36,6 +39,9 @@ def test_files_become_a_report(tmp_path: Path) -> None:
         (["--protocol", "nonsense"], "'nonsense' is no protocol"),
         (["--reference-rows", "800:1000"], "expected FIRST:END within 0:900"),
         (["--detector", "ds2"], "368"),
+        (["--seconds", "other=1"], "expected NAME=SECONDS"),
+        (["--seconds", "geant4=fast"], "expected NAME=SECONDS"),
+        (["--seconds", "geant4=-1"], "expected NAME=SECONDS"),
     ],
 )
 def test_bad_input_exits_with_2_and_writes_nothing(tmp_path: Path, arguments: list[str], sentence: str) -> None:

@@ -52,12 +52,13 @@ def demo(
             name: _generated(began, name, checkpoint, embedded["heldout"], showers, out, seed)
             for name, checkpoint in models.items()
         }
+        times = {name: seconds for name, (_, seconds) in generated.items()}
 
         from caloforge.evaluation import evaluate
         from caloforge.showers import open_showers
 
         _say(began, "Judging against 1,000 Geant4 showers that no training has seen.")
-        files_of = {name: open_showers(path) for name, path in generated.items()}
+        files_of = {name: open_showers(path) for name, (path, _) in generated.items()}
         first, *others = files_of
         results = evaluate(
             open_showers(embedded["heldout"]),
@@ -68,6 +69,7 @@ def demo(
             quick=True,
             extra_generated={name: files_of[name] for name in others},
             name=first,
+            seconds_per_shower=times,
         )
     _table(results)
     _say(began, "Done. The report, for any browser:")
@@ -92,16 +94,18 @@ def _empty(out: Path) -> None:
     write_text(out / MARKER, "made by caloforge demo, which empties this folder when it runs again\n")
 
 
-def _generated(began: float, name: str, checkpoint: Path, like: Path, showers: int, out: Path, seed: int) -> Path:
-    """Showers of one model at the energies of the held-out ones; the file's path."""
+def _generated(
+    began: float, name: str, checkpoint: Path, like: Path, showers: int, out: Path, seed: int
+) -> tuple[Path, float]:
+    """Showers of one model at the energies of the held-out ones: the file's path, and seconds per shower."""
     from caloforge.models.energies import energies_like
     from caloforge.models.generate import generate
 
     path = out / f"{name.replace(' ', '-')}.hdf5"
-    done = generate(checkpoint, energies_like(like, showers), path, seed=seed, threads=1)
-    each = 1e3 * done.seconds / done.showers
-    _say(began, f"{name}: {done.showers:,} showers, {each:.2f} ms each, {done.redrawn} drawn again.")
-    return path
+    done = generate(checkpoint, energies_like(like, showers), path, seed=seed, threads=1, mirrors=True)
+    each = done.seconds / done.showers
+    _say(began, f"{name}: {done.showers:,} showers, {1e3 * each:.2f} ms each, {done.redrawn} drawn again.")
+    return path, each
 
 
 def _table(results: dict[str, object]) -> None:

@@ -26,6 +26,23 @@ def _rows(text: str | None, total: int, option: str) -> tuple[int, int]:
     return start, stop
 
 
+def _seconds(texts: list[str], names: list[str]) -> dict[str, float]:
+    """Time per shower by name from 'NAME=SECONDS'."""
+    found = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            found[name] = float(value)
+        except ValueError:
+            found[name] = -1.0
+        if name not in names or not 0 < found[name] < float("inf"):
+            raise CaloforgeError(
+                f"--seconds is '{text}', expected NAME=SECONDS with a name among {', '.join(names)}, for example"
+                " geant4=1.8."
+            )
+    return found
+
+
 def evaluate(
     reference: Annotated[Path, typer.Option(help="Geant4 showers that no training has seen.")],
     generated: Annotated[list[Path], typer.Option(help="Showers to judge; may be given several times.")],
@@ -37,6 +54,10 @@ def evaluate(
     detector: Annotated[str | None, typer.Option(help="Preset or file, where the files do not name it.")] = None,
     reference_rows: Annotated[str | None, typer.Option(help=ROWS)] = None,
     training_rows: Annotated[str | None, typer.Option(help=ROWS)] = None,
+    seconds: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=SECONDS", help="Time per shower for the report: of geant4, of a generated file."),
+    ] = None,
 ) -> None:
     """Judge generated showers against Geant4 and write results.json and a self-contained report.html."""
     from caloforge.evaluation import evaluate as judge
@@ -55,7 +76,10 @@ def evaluate(
         raise CaloforgeError(f"--generated has files of one name ({', '.join(names)}); rename one of them.")
     samples = [open_showers(path, detector) for path in generated]
     extra = dict(zip(names[1:], samples[1:], strict=True))
-    results = judge(unseen, samples[0], seen, protocol, seed, out, quick, extra, name=names[0])
+    times = _seconds(seconds or [], ["geant4", *names])
+    results = judge(
+        unseen, samples[0], seen, protocol, seed, out, quick, extra, name=names[0], seconds_per_shower=times
+    )
     for name, sample in results["samples"].items():
         response = sample["separation"]["Etot / Einc"]["value"]
         line = f"{name}: separation of Etot / Einc {response:.4f}"

@@ -55,9 +55,28 @@ def evaluate(
 
     Raises CaloforgeError for samples that are empty or of other detectors.
     """
+    others: dict[str, Source] = {name: generated, **(extra_generated or {})}
+    judgement = judgement_of(reference, others, training, protocol, seed, quick)
+    results = judgement.results
+    results["seconds_per_shower"] |= seconds_per_shower or {}
+    if out is not None:
+        folder = Path(out)
+        write_text(folder / "results.json", json.dumps(results, indent=1, sort_keys=True) + "\n")
+        write_report(judgement, folder / "report.html")
+    return results
+
+
+def judgement_of(
+    reference: Source,
+    others: Mapping[str, Source],
+    training: Source | None = None,
+    protocol: str = "small-n",
+    seed: int = 0,
+    quick: bool = False,
+) -> Judgement:
+    """What `evaluate` finds, with all that its figures need; `others` are the generated samples by name."""
     rules = find_protocol(protocol, quick)
     began = time.perf_counter()
-    others: dict[str, Source] = {name: generated, **(extra_generated or {})}
     for other, source in [*others.items(), *([("training", training)] if training is not None else [])]:
         _check_detector(reference, other, source)
     samples = {label: Sample.gather(label, source) for label, source in others.items()}
@@ -95,13 +114,9 @@ def evaluate(
         _classify(judgement, min(n, rules.rows, affordable_rows(unseen.detector)), seed)
     if seen is not None:
         _neighbours(judgement, known)
-    results["seconds_per_shower"] = {**_times(reference, others), **(seconds_per_shower or {})}
+    results["seconds_per_shower"] = _times(reference, others)
     results["seconds"] = round(time.perf_counter() - began, 1)
-    if out is not None:
-        folder = Path(out)
-        write_text(folder / "results.json", json.dumps(results, indent=1, sort_keys=True) + "\n")
-        write_report(judgement, folder / "report.html")
-    return results
+    return judgement
 
 
 def _check_detector(reference: Source, name: str, source: Source) -> None:

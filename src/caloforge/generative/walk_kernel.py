@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from caloforge.generative.spline_kernel import AT, IMAGE, LANES, SCRATCH, SLOPE, ZERO, image, tile
+from caloforge.generative.spline_tile import AT, IMAGE, LANES, SCRATCH, SLOPE, image, tile
+from caloforge.generative.vector_math import ZERO
 
 FEW = 8
 """Below this many showers in a tile a product runs over the units, above over the showers."""

@@ -1,0 +1,58 @@
+"""The models that come along: whole, small, honest about their data, and close to Geant4 showers they have not seen."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from caloforge.errors import CaloforgeError
+from caloforge.models.checkpoint import load_checkpoint
+from caloforge.models.energies import energies_like
+from caloforge.models.generate import generate
+from caloforge.models.pretrained import checkpoint_folder, pretrained
+from caloforge.showers import open_showers
+
+HELD_OUT = Path(str(files("caloforge"))) / "data" / "calogan_positrons_heldout.hdf5"
+NAMES = ("calogan-student", "calogan-teacher")
+
+
+def test_names() -> None:
+    assert tuple(pretrained()) == NAMES
+    assert checkpoint_folder("calogan-teacher") == pretrained()["calogan-teacher"]
+    with pytest.raises(CaloforgeError, match="calogan-teacher"):
+        checkpoint_folder("calogan-teecher")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_small_and_documented(name: str) -> None:
+    folder = pretrained()[name]
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 5_000_000
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    for word in ("Geant4", "rows 1000", "AUC", "floor", "licence"):
+        assert word in card, word
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_trained_on_no_held_out_shower(name: str) -> None:
+    data = load_checkpoint(pretrained()[name])[2]["data"]
+    for kind in ("training_rows", "validation_rows"):
+        assert min(first for first, _ in data[kind]) >= 1000
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_close_to_unseen_showers(name: str, tmp_path: Path) -> None:
+    energies = energies_like(HELD_OUT, 500)
+    done = generate(pretrained()[name], energies, tmp_path / "out.hdf5", threads=1, mirrors=True)
+    assert done.redrawn < 25
+    unseen, made = (open_showers(path).read(0, 500) for path in (HELD_OUT, tmp_path / "out.hdf5"))
+    for layer in unseen.detector.slices:
+        true, own = (np.asarray(showers.deposits_mev)[:, layer] for showers in (unseen, made))
+        hits = [(deposits >= unseen.detector.threshold_mev).sum(1).mean() for deposits in (true, own)]
+        assert hits[1] == pytest.approx(hits[0], rel=0.05)
+        assert own.sum(1).mean() == pytest.approx(true.sum(1).mean(), rel=0.15)
+    response = [np.asarray(s.deposits_mev).sum(1) / s.incident_energy_mev for s in (unseen, made)]
+    assert response[1].mean() == pytest.approx(response[0].mean(), abs=5e-4)
+    assert response[1].std() == pytest.approx(response[0].std(), rel=0.4)
