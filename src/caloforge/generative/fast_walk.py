@@ -136,18 +136,20 @@ def _tile(
     hidden = [other.new_empty(n, weight.shape[0]) for weight in layers.weights]
     _start(hidden, first, layers, [before for before, _ in blocks[0].known])
     numbers = [np.float32(v) for v in (spline.tail_bound, spline.min_bin, spline.min_derivative, MAX_DERIVATIVE)]
-    arrays = other.numpy(), value.numpy(), logabsdet.numpy(), layers.output_weight.numpy()
+    arrays = other.numpy(), value.numpy(), logabsdet.numpy()
     for block in blocks:
         rows = slice(block.begin * per, block.end * per)
-        before = block.known[-1][0]
+        before, after = block.known[-1]
         bias = layers.output_bias[rows]
         if before:
             raw = torch.addmm(bias, hidden[-1][:, :before], layers.output_weight[rows, :before].t())
         else:
             raw = bias.expand(n, -1).contiguous()
+        # A copy: rows far apart in memory would be waited for one by one in the kernel.
+        own = layers.output_weight[rows, before:after].contiguous()
         units, diagonal = _units(value, first, layers, hidden, block)
         announced(triangle)(
-            arrays[0], block.begin, raw.numpy(), units.numpy(), arrays[3], before, diagonal.numpy(),
+            arrays[0], block.begin, raw.numpy(), units.numpy(), own.numpy(), diagonal.numpy()[None],
             block.table, block.stops, block.inside, block.last_row,
             spline.bins, inverse, *numbers, arrays[1], arrays[2],
         )  # fmt: skip

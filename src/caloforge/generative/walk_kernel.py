@@ -13,44 +13,45 @@ FEW = 8
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-def _add_products(target, weights, sources, start, count, lanes):  # type: ignore[no-untyped-def]
-    """target (lanes) += sum over j of weights[j] sources[start + j, lane], four sources at a time."""
+def _add_products(target, row, weights, line, column, sources, start, count, lanes):  # type: ignore[no-untyped-def]
+    """target[row, lane] += sum over j of weights[line, column + j] sources[start + j, lane], four sources at a time."""
     if lanes < FEW:
         for lane in range(lanes):
-            total = target[lane]
+            total = target[row, lane]
             for j in range(count):
-                total += weights[j] * sources[start + j, lane]
-            target[lane] = total
+                total += weights[line, column + j] * sources[start + j, lane]
+            target[row, lane] = total
         return
     j = 0
     while j + 4 <= count:
-        w0, w1, w2, w3 = weights[j], weights[j + 1], weights[j + 2], weights[j + 3]
-        s0, s1 = sources[start + j], sources[start + j + 1]
-        s2, s3 = sources[start + j + 2], sources[start + j + 3]
+        k, source = column + j, start + j
+        w0, w1, w2, w3 = weights[line, k], weights[line, k + 1], weights[line, k + 2], weights[line, k + 3]
         for lane in range(lanes):
-            target[lane] += (w0 * s0[lane] + w1 * s1[lane]) + (w2 * s2[lane] + w3 * s3[lane])
+            target[row, lane] += (w0 * sources[source, lane] + w1 * sources[source + 1, lane]) + (
+                w2 * sources[source + 2, lane] + w3 * sources[source + 3, lane]
+            )
         j += 4
     while j < count:
-        w0, s0 = weights[j], sources[start + j]
+        w0, source = weights[line, column + j], start + j
         for lane in range(lanes):
-            target[lane] += w0 * s0[lane]
+            target[row, lane] += w0 * sources[source, lane]
         j += 1
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def triangle(  # type: ignore[no-untyped-def]
-    other, begin, base, units, output, known, unit_weights, table, stops, inside, last_row,
+    other, begin, base, units, output, unit_weights, table, stops, inside, last_row,
     bins, inverse, bound, floor, least, most, value, logabsdet,
 ):  # fmt: skip
     """Walk through the features begin ... begin + B - 1 of every shower, in float32.
 
     other (N, D): the side to come from. base (N, B (3K-1)): raw parameters without the block's own units. units (N, U):
     the block's units before their ReLU without the block's own features and units; they are finished in place.
-    output (D (3K-1), H): weights of the output layer, columns from `known` on are the block's own units of the last
-    layer. table (U, 5): row, column in `units`, first source row, sources and first weight of each unit; rows number
-    the block's features, then its units. stops (B + 1): units that each feature completes. inside (B): own units of the
-    last layer known before each feature; last_row: row of the first of them. value (N, D) and logabsdet (N,) are filled
-    and added to.
+    output (B (3K-1), U_last): weights from the block's own units of the last layer to its parameters. table (U, 5):
+    row, column in `units`, first source row, sources, and first weight in unit_weights (1, W) of each unit; rows number
+    the block's features, then its units. stops (B + 1): units that each feature completes. inside (B): own units of
+    the last layer known before each feature; last_row: row of the first of them. value (N, D) and logabsdet (N,) are
+    filled and added to.
     """
     features, per = inside.shape[0], 3 * bins - 1
     rows = np.zeros((per, LANES), np.float32)
@@ -69,7 +70,7 @@ def triangle(  # type: ignore[no-untyped-def]
                     rows[p, lane] = base[first + lane, i * per + p]
             if inside[i] > 0:
                 for p in range(per):
-                    _add_products(rows[p], output[d * per + p, known:], nodes, last_row, inside[i], lanes)
+                    _add_products(rows, p, output, i * per + p, 0, nodes, last_row, inside[i], lanes)
             tile(rows, bins, inverse, bound, floor, least, most, s, theta, knots, lanes)
             image(inverse, bound, s, theta, lanes)
             for lane in range(lanes):
@@ -83,7 +84,7 @@ def triangle(  # type: ignore[no-untyped-def]
                 row, column, source, count, weight = table[t, 0], table[t, 1], table[t, 2], table[t, 3], table[t, 4]
                 for lane in range(lanes):
                     nodes[row, lane] = units[first + lane, column]
-                _add_products(nodes[row], unit_weights[weight:], nodes, source, count, lanes)
+                _add_products(nodes, row, unit_weights, 0, weight, nodes, source, count, lanes)
                 for lane in range(lanes):
                     h = nodes[row, lane]
                     h = ZERO if h < ZERO else h
