@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from fractions import Fraction
+from math import isqrt
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -11,6 +14,20 @@ from torch import Tensor
 from caloforge.generative import SlowPathWarning, fallback
 from caloforge.generative.fused_spline import _spline, fused_spline
 from caloforge.generative.spline import spline_from_raw
+from caloforge.generative.spline_tile import (
+    AT,
+    D0,
+    D1,
+    HEIGHT,
+    IMAGE,
+    LANES,
+    SCRATCH,
+    WIDTH,
+    X0,
+    Y0,
+    image,
+    tile,
+)  # fmt: skip
 
 BOUND, BINS = 6.0, 8
 
@@ -166,3 +183,36 @@ def test_the_operator_keeps_torchs_rules() -> None:
 def test_equal_input_gives_equal_bytes() -> None:
     x, raw = drawn(1000)
     assert all(torch.equal(a, b) for a, b in zip(fused_spline(x, raw), fused_spline(x, raw), strict=True))
+
+
+@pytest.mark.parametrize("bins", [1, 2, 8, 100])
+@pytest.mark.parametrize("scale", [1.0, 10.0, 1e4])
+def test_knots_rise_and_the_inverse_is_backward_stable(bins: int, scale: float) -> None:
+    """x lies within 4 ulp of the exact inverse, on the kernel's own knots, of some y' within 4 ulp of y."""
+    n, bound = LANES, np.float32(14.0)
+    raw = scale * np.random.default_rng(5).standard_normal((3 * bins - 1, n)).astype(np.float32)
+    rows, knots = raw.copy(), np.zeros((2 * bins, n), np.float32)
+    s, theta = np.zeros(SCRATCH, np.float32), np.zeros(n)
+    y = np.random.default_rng(6).uniform(-14, 14, n).astype(np.float32)
+    s[AT : AT + n] = y
+    floors = np.float32(1e-6), np.float32(1e-6), np.float32(1e6)
+    tile(rows, bins, True, bound, *floors, s, theta, knots, n)
+    image(True, bound, s, theta, n)
+    for part in (knots[:bins], knots[bins:]):
+        assert (np.diff(np.concatenate([np.full((1, n), -bound), part]), axis=0) > 0).all()
+    for lane in range(n):
+        x0, width, y0, height, d0, d1 = (Fraction(float(s[k + lane])) for k in (X0, WIDTH, Y0, HEIGHT, D0, D1))
+        low = high = y[lane]
+        for _ in range(4):
+            low, high = np.nextafter(low, np.float32(-99)), np.nextafter(high, np.float32(99))
+        ends = []
+        for end in (low, high):
+            xi = min(max((Fraction(float(end)) - y0) / height, Fraction(0)), Fraction(1))
+            delta = height / width
+            total = xi * (d0 + d1 - 2 * delta)
+            a, b = total + delta - d0, d0 - total
+            square = b * b + 4 * a * delta * xi
+            root = Fraction(isqrt(square.numerator * 10**120 // square.denominator), 10**60)
+            ends.append(float(x0 + width * (2 * delta * xi / (b + root) if b >= 0 else (root - b) / (2 * a))))
+        ulp = 4 * float(np.spacing(np.float32(max(map(abs, ends)))))
+        assert ends[0] - ulp <= float(s[IMAGE + lane]) <= ends[1] + ulp

@@ -61,8 +61,8 @@ def _slopes(inverse, bound, share, most, last, s, theta, lanes):  # type: ignore
     G_X0, G_W, G_Y0, G_H per unit of softmaxed share, RAW0, RAW1 of the raw slopes, AT of the argument.
     """
     for lane in range(lanes):
-        w, h = float(s[WIDTH + lane]), float(s[HEIGHT + lane])
-        d0, d1, delta, t = float(s[D0 + lane]), float(s[D1 + lane]), h / w, theta[lane]
+        w, h = np.float64(s[WIDTH + lane]), np.float64(s[HEIGHT + lane])
+        d0, d1, delta, t = np.float64(s[D0 + lane]), np.float64(s[D1 + lane]), h / w, theta[lane]
         rest, turn = 1.0 - t, 1.0 - 2.0 * t
         c = t * rest
         bend = d0 + d1 - 2.0 * delta
@@ -72,7 +72,7 @@ def _slopes(inverse, bound, share, most, last, s, theta, lanes):  # type: ignore
         den_t = bend * turn
         u_t = (2.0 * delta * t + d0 * turn - u * den_t) * per_den
         l_t = -2.0 * den_t * per_den + (2.0 * d1 * t + 2.0 * delta * turn - 2.0 * d0 * rest) * per_num
-        out, gain = float(s[IMAGE + lane]), float(s[SLOPE + lane])
+        out, gain = np.float64(s[IMAGE + lane]), np.float64(s[SLOPE + lane])
         # y(x(v, p), p) = v, and the log-derivative is -l(x(v, p), p): the inverse's gradient is a forward one.
         turned = -(out - gain * l_t / w) / (h * u_t / w)
         argument = -turned

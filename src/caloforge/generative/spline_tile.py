@@ -54,8 +54,10 @@ def _knots(rows, first, bins, bound, floor, s, knots, lanes):  # type: ignore[no
     for lane in range(lanes):
         s[SUM + lane] = -bound
     for k in range(first, first + bins - 1):
+        highest = bound - np.float32(first + bins - 1 - k) * least
         for lane in range(lanes):
             after = s[SUM + lane] + (least + share * rows[k, lane])
+            after = highest if after > highest else after
             s[SUM + lane] = after
             knots[k, lane] = after
     for lane in range(lanes):
@@ -133,7 +135,7 @@ def _derivatives(rows, bins, least, most, s, lanes):  # type: ignore[no-untyped-
 def _place(s, theta, lanes):  # type: ignore[no-untyped-def]
     """Position of AT within its bin, [0, 1], where AT is on the x side."""
     for lane in range(lanes):
-        t = (float(s[AT + lane]) - float(s[X0 + lane])) / float(s[WIDTH + lane])
+        t = (np.float64(s[AT + lane]) - np.float64(s[X0 + lane])) / np.float64(s[WIDTH + lane])
         t = 0.0 if t < 0.0 else t
         theta[lane] = 1.0 if t > 1.0 else t
 
@@ -142,11 +144,11 @@ def _place(s, theta, lanes):  # type: ignore[no-untyped-def]
 def _solve(s, theta, lanes):  # type: ignore[no-untyped-def]
     """Position within the bin, [0, 1], of the x whose y is AT: the root without cancellation, and one Newton step."""
     for lane in range(lanes):
-        h = float(s[HEIGHT + lane])
-        delta = h / float(s[WIDTH + lane])
-        d0, d1 = float(s[D0 + lane]), float(s[D1 + lane])
+        h = np.float64(s[HEIGHT + lane])
+        delta = h / np.float64(s[WIDTH + lane])
+        d0, d1 = np.float64(s[D0 + lane]), np.float64(s[D1 + lane])
         bend = d0 + d1 - 2.0 * delta
-        xi = (float(s[AT + lane]) - float(s[Y0 + lane])) / h
+        xi = (np.float64(s[AT + lane]) - np.float64(s[Y0 + lane])) / h
         xi = 0.0 if xi < 0.0 else xi
         xi = 1.0 if xi > 1.0 else xi
         qa, qb, qc = xi * bend + delta - d0, d0 - xi * bend, delta * xi
@@ -186,14 +188,14 @@ def tile(rows, bins, inverse, bound, floor, least, most, s, theta, knots, lanes)
 def image(inverse, bound, s, theta, lanes):  # type: ignore[no-untyped-def]
     """IMAGE: the spline's value; SLOPE: log of its derivative, of the inverse function where `inverse`."""
     for lane in range(lanes):
-        w, h = float(s[WIDTH + lane]), float(s[HEIGHT + lane])
-        d0, d1, delta, t = float(s[D0 + lane]), float(s[D1 + lane]), h / w, theta[lane]
+        w, h = np.float64(s[WIDTH + lane]), np.float64(s[HEIGHT + lane])
+        d0, d1, delta, t = np.float64(s[D0 + lane]), np.float64(s[D1 + lane]), h / w, theta[lane]
         rest = 1.0 - t
         c = t * rest
         den = delta * (1.0 - 2.0 * c) + (d0 + d1) * c
         num = d1 * t * t + 2.0 * delta * c + d0 * rest * rest
         u = (delta * t * t + d0 * c) / den
-        value = float(s[X0 + lane]) + t * w if inverse else float(s[Y0 + lane]) + u * h
+        value = np.float64(s[X0 + lane]) + t * w if inverse else np.float64(s[Y0 + lane]) + u * h
         value = -bound if value < -bound else value
         s[IMAGE + lane] = np.float32(bound if value > bound else value)
         s[SLOPE + lane] = np.float32(num * (delta / den) * (delta / den))
