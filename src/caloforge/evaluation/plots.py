@@ -102,6 +102,8 @@ def _histogram(main: Any, ratio: Any, name: str, judgement: Judgement) -> None:
     if kind_of(name) in LOGARITHMIC:
         main.set_xscale("log")
         main.set_yscale("log")
+    else:
+        ratio.locator_params(axis="x", nbins=5)
     main.set_ylabel("fraction per bin", fontsize=8)
     main.tick_params(labelbottom=False, labelsize=7)
     ratio.tick_params(labelsize=7)
