@@ -60,6 +60,18 @@ def test_kernel_agrees_with_plain_torch(block: MaskedAutoregressive, n: int) -> 
         torch.testing.assert_close(logabsdet.double(), expected_logabsdet, atol=3e-3, rtol=1e-3)
 
 
+@pytest.mark.parametrize("context", [0, 3])
+@torch.no_grad()
+def test_a_walk_leaves_the_parameters_alone(context: int) -> None:
+    torch.manual_seed(0)
+    block = MaskedAutoregressive(MADE(6, 9, SPLINE.parameters, context), SPLINE)
+    before = {name: value.clone() for name, value in block.state_dict().items()}
+    other, given = inputs(block, 1)
+    values = [block.walk(other, given)[0] for _ in range(2)]
+    assert torch.equal(*values)
+    assert all(torch.equal(value, before[name]) for name, value in block.state_dict().items())
+
+
 @torch.no_grad()
 def test_logabsdet_is_minus_that_of_the_dense_pass(block: MaskedAutoregressive) -> None:
     other, context = inputs(block, 20)

@@ -178,7 +178,8 @@ def _units(value: Tensor, first: Tensor, layers: Layers, hidden: list[Tensor], b
     for number, (layer, (start, stop)) in enumerate(zip(hidden, block.known, strict=True)):
         weight = layers.weights[number][start:stop]
         base = first[:, start:stop] if number == 0 else layers.biases[number][start:stop].expand(len(value), -1)
-        parts.append(torch.addmm(base, inputs[:, :known], weight[:, :known].t()) if known else base)
+        # The kernel finishes the units in place: never the bias itself.
+        parts.append(torch.addmm(base, inputs[:, :known], weight[:, :known].t()) if known else base.clone())
         diagonals.append(weight[:, known:end].reshape(-1))
         inputs, known, end = layer, start, stop
     together = parts[0].contiguous() if len(parts) == 1 else torch.cat(parts, 1)
