@@ -32,6 +32,17 @@ from caloforge.generative.vector_math import ZERO, sigmoid
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _load(x, raw, begin, bound, rows, s, lanes):  # type: ignore[no-untyped-def]
+    """Turn a tile: AT from x, kept within the bound, and the raw parameters into `rows`."""
+    for lane in range(lanes):
+        value = x[begin + lane]
+        value = -bound if value < -bound else value
+        s[AT + lane] = bound if value > bound else value
+        for row in range(rows.shape[0]):
+            rows[row, lane] = raw[begin + lane, row]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def spline_values(x, raw, inverse, bound, floor, least, most, y, logabsdet):  # type: ignore[no-untyped-def]
     """y and log |dy/dx| (M,) of x (M,) and raw (M, 3K-1) in float32."""
     bins = (raw.shape[1] + 1) // 3
@@ -40,12 +51,7 @@ def spline_values(x, raw, inverse, bound, floor, least, most, y, logabsdet):  # 
     s, theta = np.zeros(SCRATCH, np.float32), np.zeros(LANES, np.float64)
     for begin in range(0, x.shape[0], LANES):
         lanes = min(LANES, x.shape[0] - begin)
-        for lane in range(lanes):
-            value = x[begin + lane]
-            value = -bound if value < -bound else value
-            s[AT + lane] = bound if value > bound else value
-            for row in range(3 * bins - 1):
-                rows[row, lane] = raw[begin + lane, row]
+        _load(x, raw, begin, bound, rows, s, lanes)
         tile(rows, bins, inverse, bound, floor, least, most, s, theta, knots, lanes)
         image(inverse, bound, s, theta, lanes)
         for lane in range(lanes):
@@ -130,12 +136,7 @@ def spline_gradients(x, raw, inverse, bound, floor, least, most, gy, gl, gx, gra
     last = np.float32(bins - 1)
     for begin in range(0, x.shape[0], LANES):
         lanes = min(LANES, x.shape[0] - begin)
-        for lane in range(lanes):
-            value = x[begin + lane]
-            value = -bound if value < -bound else value
-            s[AT + lane] = bound if value > bound else value
-            for row in range(3 * bins - 1):
-                rows[row, lane] = raw[begin + lane, row]
+        _load(x, raw, begin, bound, rows, s, lanes)
         tile(rows, bins, inverse, bound, floor, least, most, s, theta, knots, lanes)
         for lane in range(lanes):
             s[IMAGE + lane] = ZERO
