@@ -18,13 +18,13 @@ from caloforge.generative.spline_tile import (
     AT,
     D0,
     D1,
-    HEIGHT,
     IMAGE,
     LANES,
     SCRATCH,
-    WIDTH,
     X0,
+    X1,
     Y0,
+    Y1,
     image,
     tile,
 )  # fmt: skip
@@ -201,7 +201,8 @@ def test_knots_rise_and_the_inverse_is_backward_stable(bins: int, scale: float) 
     for part in (knots[:bins], knots[bins:]):
         assert (np.diff(np.concatenate([np.full((1, n), -bound), part]), axis=0) > 0).all()
     for lane in range(n):
-        x0, width, y0, height, d0, d1 = (Fraction(float(s[k + lane])) for k in (X0, WIDTH, Y0, HEIGHT, D0, D1))
+        x0, x1, y0, y1, d0, d1 = (Fraction(float(s[k + lane])) for k in (X0, X1, Y0, Y1, D0, D1))
+        width, height = x1 - x0, y1 - y0
         low = high = y[lane]
         for _ in range(4):
             low, high = np.nextafter(low, np.float32(-99)), np.nextafter(high, np.float32(99))

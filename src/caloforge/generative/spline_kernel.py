@@ -14,7 +14,6 @@ from caloforge.generative.spline_tile import (
     G_W,
     G_X0,
     G_Y0,
-    HEIGHT,
     IMAGE,
     INDEX,
     LANES,
@@ -24,9 +23,10 @@ from caloforge.generative.spline_tile import (
     SCRATCH,
     SLOPE,
     SUM,
-    WIDTH,
+    height,
     image,
     tile,
+    width,
 )  # fmt: skip
 from caloforge.generative.vector_math import ZERO, sigmoid
 
@@ -67,7 +67,7 @@ def _slopes(inverse, bound, share, most, last, s, theta, lanes):  # type: ignore
     G_X0, G_W, G_Y0, G_H per unit of softmaxed share, RAW0, RAW1 of the raw slopes, AT of the argument.
     """
     for lane in range(lanes):
-        w, h = np.float64(s[WIDTH + lane]), np.float64(s[HEIGHT + lane])
+        w, h = width(s, lane), height(s, lane)
         d0, d1, delta, t = np.float64(s[D0 + lane]), np.float64(s[D1 + lane]), h / w, theta[lane]
         rest, turn = 1.0 - t, 1.0 - 2.0 * t
         c = t * rest

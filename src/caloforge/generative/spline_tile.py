@@ -16,13 +16,25 @@ from caloforge.generative.vector_math import ONE, TWO, ZERO, exp, log, softplus
 LANES = 128
 # fmt: off
 (
-    AT, X0, WIDTH, Y0, HEIGHT, INDEX, RAW0, RAW1, D0, D1, IMAGE, SLOPE,
+    AT, X0, X1, Y0, Y1, INDEX, RAW0, RAW1, D0, D1, IMAGE, SLOPE,
     G_X0, G_W, G_Y0, G_H, LARGEST, SUM, START, END, BEFORE, OWN,
 ) = (LANES * row for row in range(22))
 # fmt: on
 """Where the quantities of a tile begin in its float32 scratch of SCRATCH numbers. Fixed places in one array let the
 compiler see that they do not overlap; choices are products with 0 or 1, since a conditional store is slow."""
 SCRATCH = 22 * LANES
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+def width(s, lane):  # type: ignore[no-untyped-def]
+    """Width of the bin, in float64, where it is exact: in float32 a bin could reach beyond the next one's start."""
+    return np.float64(s[X1 + lane]) - np.float64(s[X0 + lane])
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+def height(s, lane):  # type: ignore[no-untyped-def]
+    """Height of the bin, likewise."""
+    return np.float64(s[Y1 + lane]) - np.float64(s[Y0 + lane])
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
@@ -97,15 +109,15 @@ def _follow(knots, first, bins, bound, s, lanes):  # type: ignore[no-untyped-def
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
 def _keep(vertical, s, lanes):  # type: ignore[no-untyped-def]
-    """START and END become Y0 and HEIGHT where `vertical`, else X0 and WIDTH."""
+    """START and END become Y0 and Y1 where `vertical`, else X0 and X1."""
     if vertical:
         for lane in range(lanes):
             s[Y0 + lane] = s[START + lane]
-            s[HEIGHT + lane] = s[END + lane] - s[START + lane]
+            s[Y1 + lane] = s[END + lane]
     else:
         for lane in range(lanes):
             s[X0 + lane] = s[START + lane]
-            s[WIDTH + lane] = s[END + lane] - s[START + lane]
+            s[X1 + lane] = s[END + lane]
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
@@ -135,7 +147,9 @@ def _derivatives(rows, bins, least, most, s, lanes):  # type: ignore[no-untyped-
 def _place(s, theta, lanes):  # type: ignore[no-untyped-def]
     """Position of AT within its bin, [0, 1], where AT is on the x side."""
     for lane in range(lanes):
-        t = (np.float64(s[AT + lane]) - np.float64(s[X0 + lane])) / np.float64(s[WIDTH + lane])
+        t = (np.float64(s[AT + lane]) - np.float64(s[X0 + lane])) / (
+            np.float64(s[X1 + lane]) - np.float64(s[X0 + lane])
+        )
         t = 0.0 if t < 0.0 else t
         theta[lane] = 1.0 if t > 1.0 else t
 
@@ -144,8 +158,8 @@ def _place(s, theta, lanes):  # type: ignore[no-untyped-def]
 def _solve(s, theta, lanes):  # type: ignore[no-untyped-def]
     """Position within the bin, [0, 1], of the x whose y is AT: the root without cancellation, and one Newton step."""
     for lane in range(lanes):
-        h = np.float64(s[HEIGHT + lane])
-        delta = h / np.float64(s[WIDTH + lane])
+        h = np.float64(s[Y1 + lane]) - np.float64(s[Y0 + lane])
+        delta = h / width(s, lane)
         d0, d1 = np.float64(s[D0 + lane]), np.float64(s[D1 + lane])
         bend = d0 + d1 - 2.0 * delta
         xi = (np.float64(s[AT + lane]) - np.float64(s[Y0 + lane])) / h
@@ -188,7 +202,7 @@ def tile(rows, bins, inverse, bound, floor, least, most, s, theta, knots, lanes)
 def image(inverse, bound, s, theta, lanes):  # type: ignore[no-untyped-def]
     """IMAGE: the spline's value; SLOPE: log of its derivative, of the inverse function where `inverse`."""
     for lane in range(lanes):
-        w, h = np.float64(s[WIDTH + lane]), np.float64(s[HEIGHT + lane])
+        w, h = width(s, lane), height(s, lane)
         d0, d1, delta, t = np.float64(s[D0 + lane]), np.float64(s[D1 + lane]), h / w, theta[lane]
         rest = 1.0 - t
         c = t * rest
