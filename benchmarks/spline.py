@@ -38,7 +38,7 @@ def theirs(x: torch.Tensor, raw: torch.Tensor, inverse: bool) -> tuple[torch.Ten
 
 def main() -> int:
     """Print the measurement; 0 where all goals are met."""
-    repeats = 3 if quick(__doc__) else 9
+    repeats = 6 if quick(__doc__) else 15
     print(setting(("caloforge", "torch", "nflows", "numba")))
     x, raw = 4 * torch.randn(ELEMENTS), torch.randn(ELEMENTS, 3 * BINS - 1)
     goals = Goals("spline")
