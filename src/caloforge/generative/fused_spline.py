@@ -42,8 +42,7 @@ def _spline_gradient(
     """Gradients of sum(gy y + gl logabsdet) with respect to x (M,) and raw (M, 3K-1)."""
     from caloforge.generative.spline_kernel import spline_gradients
 
-    # numpy asks for huge pages where the system has them: fresh pages of 4 kB can cost as much as the arithmetic.
-    gx, graw = torch.empty_like(x), torch.from_numpy(np.empty(raw.shape, np.float32))
+    gx, graw = torch.empty_like(x), torch.empty_like(raw)
     announced(spline_gradients)(
         x.detach().numpy(), raw.detach().numpy(), inverse, *_floats(tail_bound, min_bin, min_derivative),
         gy.numpy(), gl.numpy(), gx.numpy(), graw.numpy(),
