@@ -145,7 +145,7 @@ def _tile(
             raw = torch.addmm(bias, hidden[-1][:, :before], layers.output_weight[rows, :before].t())
         else:
             raw = bias.expand(n, -1).contiguous()
-        # A copy: rows far apart in memory would be waited for one by one in the kernel.
+        # A copy, so that the kernel sees the weights of this block alone.
         own = layers.output_weight[rows, before:after].contiguous()
         units, diagonal = _units(value, first, layers, hidden, block)
         announced(triangle)(
