@@ -13,10 +13,10 @@ import torch
 
 from caloforge.errors import CaloforgeError
 from caloforge.models import generate as module
-from caloforge.models.energies import energies_like, parse_energies
 from caloforge.models.generate import check_range, generate, physical
 from caloforge.models.shower_model import ShowerModel
 from caloforge.showers import open_showers
+from caloforge.showers.energies import energies_like, parse_energies
 
 ENERGIES = np.linspace(2e3, 9e3, 130, dtype=np.float32)
 

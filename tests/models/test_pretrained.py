@@ -10,10 +10,10 @@ import pytest
 
 from caloforge.errors import CaloforgeError
 from caloforge.models.checkpoint import load_checkpoint
-from caloforge.models.energies import energies_like
 from caloforge.models.generate import generate
 from caloforge.models.pretrained import checkpoint_folder, pretrained
 from caloforge.showers import open_showers
+from caloforge.showers.energies import energies_like
 
 HELD_OUT = Path(str(files("caloforge"))) / "data" / "calogan_positrons_heldout.hdf5"
 NAMES = ("calogan-student", "calogan-teacher")

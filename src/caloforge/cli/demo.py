@@ -98,8 +98,8 @@ def _generated(
     began: float, name: str, checkpoint: Path, like: Path, showers: int, out: Path, seed: int
 ) -> tuple[Path, float]:
     """Showers of one model at the energies of the held-out ones: the file's path, and seconds per shower."""
-    from caloforge.models.energies import energies_like
     from caloforge.models.generate import generate
+    from caloforge.showers.energies import energies_like
 
     path = out / f"{name.replace(' ', '-')}.hdf5"
     done = generate(checkpoint, energies_like(like, showers), path, seed=seed, threads=1, mirrors=True)

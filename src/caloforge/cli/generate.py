@@ -36,8 +36,8 @@ def generate(
     if (like is None) == (energies is None):
         raise CaloforgeError("give either --like FILE or --energies, for example --energies log:1:100GeV -n 1000.")
 
-    from caloforge.models.energies import energies_like, parse_energies
     from caloforge.models.pretrained import checkpoint_folder
+    from caloforge.showers.energies import energies_like, parse_energies
 
     wanted = energies_like(like, number) if like is not None else parse_energies(str(energies), number, seed)
 

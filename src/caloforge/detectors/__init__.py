@@ -1,5 +1,6 @@
 """Detectors: layers, voxels, presets, and how they are written and read."""
 
+from caloforge.detectors.construction import Construction, Material, Plate
 from caloforge.detectors.detector import Detector
 from caloforge.detectors.layer import CartesianLayer, CylindricalLayer, Layer
 from caloforge.detectors.load import load_detector
@@ -10,9 +11,12 @@ from caloforge.detectors.xml import read_xml, write_xml
 __all__ = [
     "PRESETS",
     "CartesianLayer",
+    "Construction",
     "CylindricalLayer",
     "Detector",
     "Layer",
+    "Material",
+    "Plate",
     "fits",
     "from_json",
     "load_detector",

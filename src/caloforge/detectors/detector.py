@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from caloforge.detectors import symmetry as symmetry_room
+from caloforge.detectors.construction import Construction
 from caloforge.detectors.layer import CylindricalLayer, Floats, Integers, Layer, frozen
 from caloforge.errors import CaloforgeError
 from caloforge.registry import nearest
@@ -24,6 +25,7 @@ class Detector:
     calibration:   factor per layer from deposited to calibrated energy, or None where deposits are used as they are.
     particle:      what usually enters it, e.g. "photon"; showers may say otherwise.
     symmetry:      names of the exact symmetries of the whole set-up (see `symmetries`); nothing is assumed.
+    construction:  what it is built of, for Geant4, or None where that is not known; no part of the fingerprint.
 
     Raises CaloforgeError for no layers, a bad threshold, a calibration of another length, a symmetry the grid lacks.
 
@@ -38,6 +40,7 @@ class Detector:
     calibration: tuple[float, ...] | None = None
     particle: str = ""
     symmetry: tuple[str, ...] = ()
+    construction: Construction | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))

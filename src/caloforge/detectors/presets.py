@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 
+from caloforge.detectors.construction import Construction, Material, Plate
 from caloforge.detectors.detector import Detector
 from caloforge.detectors.layer import CartesianLayer, CylindricalLayer
 from caloforge.errors import CaloforgeError
@@ -50,6 +52,15 @@ def _ds1_pions() -> Detector:
     )
 
 
+_BARREL = Construction(
+    "cylinder",
+    (Plate("G4_W", 1.4), Plate("G4_Si", 0.3, read=True)) * 90,
+    front_mm=800,
+    width_mm=4000,
+    scale=1 / 0.033,
+)
+
+
 def _silicon_tungsten(name: str, n_r: int, n_alpha: int) -> Detector:
     """45 read-out layers of 3.4 mm, each two layers of 1.4 mm W and 0.3 mm Si; radius 41.85 mm."""
     edges = tuple(round(41.85 / n_r * i, 6) for i in range(n_r + 1))
@@ -57,7 +68,14 @@ def _silicon_tungsten(name: str, n_r: int, n_alpha: int) -> Detector:
         CylindricalLayer(str(i), edges, n_alpha, round(3.4 * i, 6), round(3.4 * (i + 1), 6)) for i in range(45)
     )
     mirrors = ("mirror-alpha", "mirror-pi-alpha", "half-turn")
-    return Detector(name, layers, threshold_mev=0.5e-3 / 0.033, particle="electron", symmetry=mirrors)
+    return Detector(
+        name,
+        layers,
+        threshold_mev=0.5e-3 / 0.033,
+        particle="electron",
+        symmetry=mirrors,
+        construction=_BARREL,
+    )
 
 
 def _calogan() -> Detector:
@@ -67,13 +85,39 @@ def _calogan() -> Detector:
         CartesianLayer(str(i), _even(n_x, 480), _even(n_y, 480), front, back)
         for i, (n_x, n_y, front, back) in enumerate(grids)
     )
-    return Detector("calogan", layers, threshold_mev=0.01, particle="e+", symmetry=_MIRRORS)
+    argon = Material("LAr", 1.390, (("Ar", 1.0),))
+    construction = Construction(
+        "boxes",
+        (Plate("G4_Pb", 2, read=True), Plate("LAr", 4, read=True)) * 80,
+        front_mm=287.9 - 240,
+        width_mm=1000,
+        surroundings="G4_Galactic",
+        materials=(argon,),
+    )
+    return Detector("calogan", layers, threshold_mev=0.01, particle="e+", symmetry=_MIRRORS, construction=construction)
 
 
 def _siw_ecal() -> Detector:
-    """30 silicon layers of 30 x 30 cells of 5 mm; the data do not say the layers' depths."""
-    layers = tuple(CartesianLayer(str(i), _even(30, 150), _even(30, 150)) for i in range(30))
-    return Detector("siw-ecal", layers, threshold_mev=0.1, particle="photon", symmetry=(*_MIRRORS, *_TURNS))
+    """30 layers of tungsten (20 of 2.1 mm, 10 of 4.2 mm), 0.5 mm Si and 2.65 mm for support; 30 x 30 cells of 5 mm."""
+    tungsten = (2.1,) * 20 + (4.2,) * 10
+    fronts = [round(sum(tungsten[:i]) + i * (0.5 + 2.65), 6) for i in range(31)]
+    layers = tuple(
+        CartesianLayer(str(i), _even(30, 150), _even(30, 150), front, back)
+        for i, (front, back) in enumerate(pairwise(fronts))
+    )
+    plates = (
+        plate
+        for thickness in tungsten
+        for plate in (Plate("G4_W", thickness), Plate("G4_Si", 0.5, read=True), Plate("G4_AIR", 2.65))
+    )
+    return Detector(
+        "siw-ecal",
+        layers,
+        threshold_mev=0.1,
+        particle="photon",
+        symmetry=(*_MIRRORS, *_TURNS),
+        construction=Construction("boxes", tuple(plates), front_mm=50, width_mm=1000),
+    )
 
 
 def _even(n: int, width_mm: float) -> tuple[float, ...]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
+from caloforge.detectors.construction import Construction, Material, Plate
 from caloforge.detectors.detector import Detector
 from caloforge.detectors.layer import CartesianLayer, CylindricalLayer, Layer
 from caloforge.errors import CaloforgeError
@@ -33,6 +34,8 @@ def to_json(detector: Detector) -> str:
             for layer in detector.layers
         ],
     }
+    if detector.construction is not None:
+        document["construction"] = asdict(detector.construction)
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -54,10 +57,28 @@ def from_json(text: str, source: str = "The detector") -> Detector:
     layers = document.pop("layers", None)
     if not isinstance(layers, list):
         raise CaloforgeError(f"{source} has no list 'layers'; describe each layer's kind and edges there.")
-    built = tuple(_layer(layer, f"Layer {i} of {source[0].lower() + source[1:]}") for i, layer in enumerate(layers))
+    inside = source[0].lower() + source[1:]
+    built = tuple(_layer(layer, f"Layer {i} of {inside}") for i, layer in enumerate(layers))
+    parts: dict[str, Any] = {"layers": built}
+    if document.get("construction") is not None:
+        parts["construction"] = _construction(document["construction"], f"The construction of {inside}")
     document = {key: tuple(value) if isinstance(value, list) else value for key, value in document.items()}
-    detector: Detector = _build(Detector, document | {"layers": built}, source)
+    detector: Detector = _build(Detector, document | parts, source)
     return detector
+
+
+def _construction(document: Any, source: str) -> Construction:
+    if not isinstance(document, dict) or not isinstance(document.get("plates"), list):
+        raise CaloforgeError(f"{source} needs a list 'plates', each with its material and thickness_mm.")
+    inside = source[0].lower() + source[1:]
+    listed = {
+        key: tuple(
+            _build(kind, part, f"Part {i} of '{key}' of {inside}") for i, part in enumerate(document.get(key, ()))
+        )
+        for key, kind in (("plates", Plate), ("materials", Material))
+    }
+    construction: Construction = _build(Construction, document | listed, source)
+    return construction
 
 
 def _layer(document: Any, source: str) -> Layer:
@@ -68,8 +89,10 @@ def _layer(document: Any, source: str) -> Layer:
     return layer
 
 
-def _build(kind: Any, values: dict[str, Any], source: str) -> Any:
+def _build(kind: Any, values: Any, source: str) -> Any:
     names = [field.name for field in fields(kind)]
+    if not isinstance(values, dict):
+        raise CaloforgeError(f"{source} is {values!r}, but an object with {', '.join(names)} is expected.")
     for key in values:
         if key not in names:
             close = nearest(key, names)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from caloforge.errors import CaloforgeError
 from caloforge.randomness import numpy_generator
-from caloforge.showers import open_showers
+from caloforge.showers.store import open_showers
 
 
 def parse_energies(text: str, n: int | None, seed: int) -> NDArray[np.float32]:
