@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from caloforge import __version__
 from caloforge.errors import CaloforgeError
 
-COMMANDS = ("info", "convert", "train", "generate", "evaluate", "demo")
+COMMANDS = ("info", "convert", "simulate", "train", "generate", "evaluate", "demo", "doctor")
 
 
 class _Group(TyperGroup):
@@ -51,3 +51,5 @@ def _options(
 
 for _name in COMMANDS:
     app.command(_name)(getattr(importlib.import_module(f"caloforge.cli.{_name}"), _name))
+app.command("simulate-chunks")(importlib.import_module("caloforge.cli.simulate").simulate_chunks)
+app.add_typer(importlib.import_module("caloforge.cli.geant4_data").geant4_data, name="geant4-data")

@@ -1,0 +1,20 @@
+"""Geant4: what a calorimeter is built of becomes showers, reproducibly, in worker processes."""
+
+from caloforge.simulation.plan import Chunk, Plan, open_plan
+from caloforge.simulation.produce import Produced, missing_chunks, produce
+from caloforge.simulation.request import Request
+from caloforge.simulation.tables import DATA_SETS, DataSet, Tables, find_tables
+
+__all__ = [
+    "DATA_SETS",
+    "Chunk",
+    "DataSet",
+    "Plan",
+    "Produced",
+    "Request",
+    "Tables",
+    "find_tables",
+    "missing_chunks",
+    "open_plan",
+    "produce",
+]
