@@ -37,7 +37,7 @@ ASKED: dict[str, Any] = {
     "turned": 1,
 }
 CALOFORGE = [sys.executable, "-c", "from caloforge.cli import main; main()"]
-ARGUMENTS = [
+ARGUMENTS = "--detector calogan --particle e+ --energies uniform:60:90GeV -n 9 --seed 3 --turned 1".split()  # noqa: SIM905
     "--detector",
     "calogan",
     "--particle",

@@ -68,7 +68,7 @@ def test_a_detector_file_says_what_it_is_built_of() -> None:
     assert detector.fingerprint() == preset("calogan").fingerprint(), "the read-out is what fixes a detector"
     document = json.loads(to_json(detector))
     document["construction"]["plates"][0]["thicknes_mm"] = 3
-    with pytest.raises(CaloforgeError, match="unknown key 'thicknes_mm'.*Did you mean 'thickness_mm'"):
+    with pytest.raises(CaloforgeError, match=r"unknown key 'thicknes_mm'.*Did you mean 'thickness_mm'"):
         from_json(json.dumps(document))
 
 
