@@ -1,6 +1,8 @@
 """Generative models p(x | c) and the objectives that train them."""
 
+from caloforge.generative.assignment import assign
 from caloforge.generative.autoregressive import Autoregressive, InverseAutoregressive, MaskedAutoregressive
+from caloforge.generative.conditional_ot import ConditionalOT
 from caloforge.generative.contracts import (
     Batch,
     BatchSource,
@@ -12,6 +14,7 @@ from caloforge.generative.contracts import (
     draw_noise,
     sample,
 )
+from caloforge.generative.coupling import Coupling, ExactOT, Independent
 from caloforge.generative.distillation import Distillation
 from caloforge.generative.fallback import SlowPathWarning
 from caloforge.generative.flow import Flow, Trace
@@ -19,6 +22,8 @@ from caloforge.generative.fused_spline import fused_spline
 from caloforge.generative.likelihood import MaximumLikelihood
 from caloforge.generative.nflows_weights import load_nflows_weights
 from caloforge.generative.permutation import Permutation, permutations
+from caloforge.generative.sinkhorn import Sinkhorn, sinkhorn_plan
+from caloforge.generative.sorted_ot import SortedOT
 from caloforge.generative.spline import Knots, normalise, rational_quadratic_spline, spline_from_raw
 from caloforge.generative.univariate import Affine, Spline, Univariate
 
@@ -27,9 +32,13 @@ __all__ = [
     "Autoregressive",
     "Batch",
     "BatchSource",
+    "ConditionalOT",
+    "Coupling",
     "Density",
     "Distillation",
+    "ExactOT",
     "Flow",
+    "Independent",
     "InverseAutoregressive",
     "Knots",
     "MaskedAutoregressive",
@@ -38,11 +47,14 @@ __all__ = [
     "Objective",
     "Permutation",
     "Sampler",
+    "Sinkhorn",
     "SlowPathWarning",
+    "SortedOT",
     "Spline",
     "Trace",
     "Turn",
     "Univariate",
+    "assign",
     "draw_noise",
     "fused_spline",
     "load_nflows_weights",
@@ -50,5 +62,6 @@ __all__ = [
     "permutations",
     "rational_quadratic_spline",
     "sample",
+    "sinkhorn_plan",
     "spline_from_raw",
 ]
