@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from caloforge.errors import CaloforgeError
 from caloforge.generative.contracts import Batch, Noise, Objective
 from caloforge.generative.coupling import Coupling, Independent
-from caloforge.generative.ode_likelihood import ExactTrace, Trace, to_noise
+from caloforge.generative.ode_likelihood import ExactTrace, JacobianTrace, to_noise
 from caloforge.generative.path import Linear, Path
 from caloforge.generative.prediction import Prediction, VelocityPrediction
 from caloforge.generative.solver import Field, Heun, Solution, Solver, TimeGrid
@@ -30,16 +30,16 @@ class OdeSettings:
     take the divergence. Raises CaloforgeError for a grid that does not lead from 0 to 1.
     """
 
-    solver: Solver = Heun()
+    solver: Solver = field(default_factory=Heun)
     steps: int | TimeGrid = 16
-    trace: Trace = ExactTrace()
+    trace: JacobianTrace = field(default_factory=ExactTrace)
 
     def __post_init__(self) -> None:
         times = self.grid.times
         if times[0] != 0 or times[-1] != 1:
             raise CaloforgeError(
-                f"The time grid leads from {times[0]:g} to {times[-1]:g}, but noise is at t = 0 and data at t = 1; let it"
-                " begin at 0 and end at 1."
+                f"The time grid leads from {times[0]:g} to {times[-1]:g}, but noise is at t = 0 and data at t = 1; let"
+                " it begin at 0 and end at 1."
             )
 
     @property

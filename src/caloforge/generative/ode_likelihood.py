@@ -16,7 +16,7 @@ Products = Callable[[Tensor], Tensor]
 """The product e^T J (N, D) of a vector e (N, D) with the Jacobian of the velocity."""
 
 
-class Trace(ABC):
+class JacobianTrace(ABC):
     """A way to take the trace of the Jacobian of a velocity, from products with it."""
 
     @abstractmethod
@@ -29,7 +29,7 @@ class Trace(ABC):
 
 
 @dataclass(frozen=True)
-class ExactTrace(Trace):
+class ExactTrace(JacobianTrace):
     """Every diagonal element: D products for D features, in each evaluation."""
 
     def directions(self, x: Tensor, generator: torch.Generator | None) -> Tensor | None:
@@ -47,7 +47,7 @@ class ExactTrace(Trace):
 
 
 @dataclass(frozen=True)
-class Hutchinson(Trace):
+class Hutchinson(JacobianTrace):
     """The mean of e^T J e over `probes` random sign vectors e, drawn once for the whole way (Hutchinson 1990; FFJORD,
     Grathwohl et al., arXiv:1810.01367): unbiased for the log-likelihood, its spread falls with the root of `probes`."""
 
@@ -76,7 +76,7 @@ def to_noise(
     x: Tensor,
     solver: Solver,
     grid: TimeGrid,
-    trace: Trace,
+    trace: JacobianTrace,
     generator: torch.Generator | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The noise (N, D) that flows into x (N, D), and log |d noise / dx| (N,): both integrated from t = 1 back to 0.

@@ -151,7 +151,7 @@ class Heun(RungeKutta):
 
 @dataclass(frozen=True)
 class RK4(RungeKutta):
-    """Order 4, four evaluations a step: the classical method of Kutta. Not the 3/8 rule, which torchdiffeq calls rk4."""
+    """Order 4, four evaluations a step: the classical method of Kutta. Not the 3/8 rule, torchdiffeq's rk4."""
 
     tableau = Tableau((0.0, 0.5, 0.5, 1.0), ((), (0.5,), (0.0, 0.5), (0.0, 0.0, 1.0)), (1 / 6, 1 / 3, 1 / 3, 1 / 6))
     order = 4
