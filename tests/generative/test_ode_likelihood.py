@@ -109,12 +109,12 @@ def test_hutchinson_is_unbiased_and_seeded() -> None:
         exact = model.log_prob(x, condition, OdeSettings(RK4(), 8, ExactTrace()))
         rough = OdeSettings(RK4(), 8, Hutchinson())
         draws = torch.stack(
-            [model.log_prob(x, condition, rough, torch.Generator().manual_seed(seed)) for seed in range(100)]
+            [model.log_prob(x, condition, rough, torch.Generator().manual_seed(seed)) for seed in range(60)]
         )
         again = model.log_prob(x, condition, rough, torch.Generator().manual_seed(7))
         fine = model.log_prob(x, condition, OdeSettings(RK4(), 8, Hutchinson(64)), torch.Generator().manual_seed(0))
     assert torch.equal(again, draws[7]) and draws.std(0).max() > 1e-3
-    assert ((draws.mean(0) - exact).abs() < 4 * draws.std(0) / math.sqrt(100) + 1e-12).all()
+    assert ((draws.mean(0) - exact).abs() < 4 * draws.std(0) / math.sqrt(60) + 1e-12).all()
     assert (fine - exact).abs().mean() < 0.5 * (draws - exact).abs().mean()
 
 

@@ -86,7 +86,7 @@ class VelocityField(nn.Module):
 
     def field(self, condition: Batch) -> Field:
         """The velocity as a right-hand side f(t, x) for a solver, for one condition."""
-        return lambda t, x: self.velocity(x, t.expand(len(x)), condition)
+        return lambda t, x: self.velocity(x, t.expand(x.shape[0]), condition)
 
     def solve(self, noise: Batch, condition: Batch, settings: OdeSettings | None = None) -> Solution:
         """Samples (N, features) from {"z": (N, features)}, and the number of the network's evaluations."""
