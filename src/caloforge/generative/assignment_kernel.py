@@ -1,12 +1,10 @@
 """Jonker and Volgenant's assignment on shortlists, with a proof over the whole matrix.
 
 Prices of columns prove an assignment optimal where every row holds a column of least cost minus price. In a batch of
-samples hardly any row ends with a column beyond its thirty cheapest, so the search sees those alone. Then one pass over
-the matrix looks for rows that a column beyond their list would serve better; they get longer lists at the present
-prices and are assigned anew. Where none is left, the assignment is optimal for the whole matrix.
-
-The lists are sorted, and prices only ever fall: a reduced cost never lies below what it was when the list was written,
-so that a scan ends as soon as that bound is of no use. Hardly three entries of a list are looked at.
+samples hardly any row ends with a column beyond its thirty cheapest, so the search goes through those. Prices only ever
+fall: what a list was written with bounds the present costs from below, within the list, where a scan stops as soon as
+the bound is of no use, and beyond it, where the list is written anew once the search comes that far. The result is
+optimal for the whole matrix, and one pass over it at the end proves that.
 """
 
 from __future__ import annotations
@@ -15,40 +13,35 @@ import numpy as np
 from numba import njit
 
 from caloforge.generative.heap_kernel import drop_nearest, nearer
-from caloforge.generative.shortlist_kernel import LANES, shortlist, undercut
+from caloforge.generative.shortlist_kernel import new_shortlists, undercut, write_list
 
 REDUCTIONS = 2
 """Passes of augmenting row reduction before the search for shortest paths."""
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _write_lists(cost, rows, price, rounded_price, wanted, pool, bound, start, length, used):  # type: ignore[no-untyped-def]
-    """New lists for `rows` at the present prices, twice as long as their last; returns pool, bound and used entries."""
-    n = cost.shape[0]
-    reduced, minima = np.empty(n, cost.dtype), np.empty(LANES, cost.dtype)
-    columns, bounds = np.empty(n + 1, np.int32), np.empty(n + 1, np.float64)
-    for i in rows:
-        found = shortlist(cost[i], i, price, rounded_price, wanted[i], reduced, minima, columns, bounds)
-        wanted[i] = min(2 * wanted[i], n)
-        if used + found > pool.shape[0]:
-            more = np.empty(max(2 * pool.shape[0], used + found), np.int32)
-            more[:used] = pool[:used]
-            pool = more
-            higher = np.empty(more.shape[0], np.float64)
-            higher[:used] = bound[:used]
-            bound = higher
-        start[i], length[i] = used, found
-        pool[used : used + found] = columns[:found]
-        bound[used : used + found] = bounds[:found]
-        used += found
-    return pool, bound, used
+def _two_cheapest(cost, i, lists, price):  # type: ignore[no-untyped-def]
+    """Least and second least cost minus price of a row's list, and their columns (-1 where there is none)."""
+    least, second, first_column, second_column = np.inf, np.inf, -1, -1
+    for p in range(lists.start[i], lists.start[i] + lists.length[i]):
+        if lists.bound[p] >= second:
+            break
+        j = lists.column[p]
+        reduced = cost[i, j] - price[j]
+        if reduced < least:
+            second, second_column = least, first_column
+            least, first_column = reduced, j
+        elif reduced < second:
+            second, second_column = reduced, j
+    return least, second, first_column, second_column
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _reduce_rows(cost, pool, bound, start, length, price, column_of, row_of, free, n_free):  # type: ignore[no-untyped-def]
-    """Give free rows their cheapest column, lowering its price to what the second cheapest bears; returns free rows.
+def _reduce_rows(cost, lists, price, rounded_price, largest, column_of, row_of, free, n_free):  # type: ignore[no-untyped-def]
+    """Give free rows their cheapest column, lowering its price to what the second cheapest bears.
 
-    A row that loses its column tries again at once, at most 4 N times in a pass.
+    A row that loses its column tries again at once, at most 4 N times in a pass. Returns lists, the largest price and
+    the number of rows that stay free.
     """
     n = cost.shape[0]
     for _ in range(REDUCTIONS):
@@ -56,24 +49,17 @@ def _reduce_rows(cost, pool, bound, start, length, price, column_of, row_of, fre
         while at < todo:
             i = free[at]
             at += 1
-            least, second, first_column, second_column = np.inf, np.inf, -1, -1
-            for p in range(start[i], start[i] + length[i]):
-                if bound[p] >= second:
-                    break
-                j = pool[p]
-                reduced = cost[i, j] - price[j]
-                if reduced < least:
-                    second, second_column = least, first_column
-                    least, first_column = reduced, j
-                elif reduced < second:
-                    second, second_column = reduced, j
-            j = first_column
+            least, second, j, other = _two_cheapest(cost, i, lists, price)
+            if second > lists.end[i]:
+                lists = write_list(lists, cost, i, price, rounded_price, largest)
+                least, second, j, other = _two_cheapest(cost, i, lists, price)
             lowered = price[j] - (second - least)
             falls = second < np.inf and lowered < price[j]
             if falls:
-                price[j] = lowered
-            elif row_of[j] >= 0 and second_column >= 0:
-                j = second_column
+                price[j] = rounded_price[j] = lowered
+                largest = max(largest, abs(lowered))
+            elif row_of[j] >= 0 and other >= 0:
+                j = other
             loser = row_of[j]
             column_of[i], row_of[j] = j, i
             if loser >= 0:
@@ -85,25 +71,27 @@ def _reduce_rows(cost, pool, bound, start, length, price, column_of, row_of, fre
                 else:
                     free[n_free] = loser
                     n_free += 1
-    return n_free
+    return lists, largest, n_free
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _shortest_path(  # type: ignore[no-untyped-def]
-    cost, root, pool, bound, start, length, price, row_of, distance, before, settled, heap, place, touched, ready
+    cost, root, lists, price, rounded_price, largest, row_of, distance, before, settled, heap, place, touched, ready
 ):
     """Grow the tree of shortest alternating paths from a free row until a free column is nearest.
 
-    Returns that column (-1 where the lists lead to none), its distance, and the lengths of `touched` and `ready`.
+    The heap holds columns j, and rows as n + i at the distance at which their list ends. Returns the lists, the free
+    column, its distance, and the lengths of `touched` and `ready`.
     """
+    n = cost.shape[0]
     n_touched, n_ready, size = 0, 0, 0
     end, nearest = -1, np.inf
     i, offset = root, 0.0
     while True:
-        for p in range(start[i], start[i] + length[i]):
-            if bound[p] - offset >= nearest:
+        for p in range(lists.start[i], lists.start[i] + lists.length[i]):
+            if lists.bound[p] - offset >= nearest:
                 break
-            j = pool[p]
+            j = lists.column[p]
             if settled[j]:
                 continue
             reached = cost[i, j] - price[j] - offset
@@ -116,25 +104,36 @@ def _shortest_path(  # type: ignore[no-untyped-def]
                     nearest, end = reached, j
                 else:
                     size = nearer(heap, place, size, distance, j)
+        if lists.end[i] - offset < nearest:
+            distance[n + i] = lists.end[i] - offset
+            size = nearer(heap, place, size, distance, n + i)
         if size == 0 or distance[heap[0]] >= nearest:
             break
         j = heap[0]
         size = drop_nearest(heap, place, size, distance)
-        settled[j] = True
-        ready[n_ready] = j
-        n_ready += 1
-        i = row_of[j]
-        offset = cost[i, j] - price[j] - distance[j]
+        if j >= n:
+            i = j - n
+            offset = lists.end[i] - distance[j]
+            reach = lists.end[i]
+            lists = write_list(lists, cost, i, price, rounded_price, largest)
+            while lists.end[i] <= reach:
+                lists.wanted[i] = min(2 * lists.wanted[i], n)
+                lists = write_list(lists, cost, i, price, rounded_price, largest)
+        else:
+            settled[j] = True
+            ready[n_ready] = j
+            n_ready += 1
+            i = row_of[j]
+            offset = cost[i, j] - price[j] - distance[j]
     for p in range(size):
         place[heap[p]] = -1
-    return end, nearest, n_touched, n_ready
+    return lists, end, nearest, n_touched, n_ready
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _unproven(cost, price, rounded_price, column_of, tolerance, rows):  # type: ignore[no-untyped-def]
+def _unproven(cost, price, rounded_price, largest, column_of, tolerance, rows):  # type: ignore[no-untyped-def]
     """Put the rows into `rows` that some column would serve better than theirs by `tolerance`; returns how many."""
-    largest = np.abs(price).max()
-    slack = 16.0 * np.finfo(cost.dtype).eps
+    slack = 4.0 * np.finfo(cost.dtype).eps
     found = 0
     for i in range(cost.shape[0]):
         j = column_of[i]
@@ -151,71 +150,47 @@ def solve(cost, price, first_length, tolerance, patience):  # type: ignore[no-un
     """Columns (N,) of the rows of cost (N, N), an optimal assignment, and whether it was finished.
 
     price         (N,) float64, with which the search begins; holds the final prices on return
-    first_length  about how many columns a row's list has at first
+    first_length  about how many columns a row's list has
     tolerance     by how much a reduced cost may lie below that of the assigned column
     patience      give up where more than this share of rows is free after the first reduction
     """
     n = cost.shape[0]
     rounded_price = price.astype(cost.dtype)
-    pool, bound, used = np.empty(2 * n * first_length, np.int32), np.empty(2 * n * first_length, np.float64), 0
-    start, length = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    wanted = np.full(n, min(first_length, n), np.int64)
+    largest = np.abs(price).max()
+    lists = new_shortlists(n, first_length)
     column_of, row_of = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
-    distance, before = np.full(n, np.inf), np.empty(n, np.int32)
-    settled, heap, place = np.zeros(n, np.bool_), np.empty(n, np.int32), np.full(n, -1, np.int32)
+    distance, before, settled = np.full(2 * n, np.inf), np.empty(n, np.int32), np.zeros(n, np.bool_)
+    heap, place = np.empty(2 * n, np.int32), np.full(2 * n, -1, np.int32)
     touched, ready = np.empty(n, np.int32), np.empty(n, np.int32)
-    rows, n_rows = np.arange(n).astype(np.int32), n
-    free, first = np.empty(n, np.int32), True
-    while n_rows > 0:
-        for j in range(n):
-            rounded_price[j] = price[j]
-        pool, bound, used = _write_lists(
-            cost, rows[:n_rows], price, rounded_price, wanted, pool, bound, start, length, used
+    free, n_free, first = np.arange(n).astype(np.int32), n, True
+    while n_free > 0:
+        for i in free[:n_free]:
+            lists = write_list(lists, cost, i, price, rounded_price, largest)
+        lists, largest, n_free = _reduce_rows(
+            cost, lists, price, rounded_price, largest, column_of, row_of, free, n_free
         )
-        free[:n_rows] = rows[:n_rows]
-        n_free = _reduce_rows(cost, pool, bound, start, length, price, column_of, row_of, free, n_rows)
         if first and n_free > patience * n:
             return column_of, False
         first = False
-        while n_free > 0:
-            root = free[n_free - 1]
-            end, nearest, n_touched, n_ready = _shortest_path(
-                cost, root, pool, bound, start, length, price, row_of,
+        for root in free[:n_free]:
+            lists, end, nearest, n_touched, n_ready = _shortest_path(
+                cost, root, lists, price, rounded_price, largest, row_of,
                 distance, before, settled, heap, place, touched, ready,
             )  # fmt: skip
-            if end >= 0:
-                n_free -= 1
-                for p in range(n_ready):
-                    price[ready[p]] += distance[ready[p]] - nearest
-                j, i = end, -1
-                while i != root:
-                    i = before[j]
-                    row_of[j] = i
-                    column_of[i], j = j, column_of[i]
-            else:
-                for j in range(n):
-                    rounded_price[j] = price[j]
-                tree = np.empty(n_ready + 1, np.int32)
-                tree[0] = root
-                for p in range(n_ready):
-                    tree[p + 1] = row_of[ready[p]]
-                pool, bound, used = _write_lists(
-                    cost, tree, price, rounded_price, wanted, pool, bound, start, length, used
-                )
-                for i in tree[1:]:
-                    j = column_of[i]
-                    if cost[i, j] - price[j] > cost[i, pool[start[i]]] - price[pool[start[i]]]:
-                        column_of[i], row_of[j] = -1, -1
-                        free[n_free] = i
-                        n_free += 1
-            for p in range(n_touched):
-                distance[touched[p]] = np.inf
-            for p in range(n_ready):
-                settled[ready[p]] = False
-        for j in range(n):
-            rounded_price[j] = price[j]
-        n_rows = _unproven(cost, price, rounded_price, column_of, tolerance, rows)
-        for i in rows[:n_rows]:
+            for j in ready[:n_ready]:
+                price[j] += distance[j] - nearest
+                rounded_price[j] = price[j]
+                largest = max(largest, abs(price[j]))
+                settled[j] = False
+            for j in touched[:n_touched]:
+                distance[j] = np.inf
+            j, i = end, -1
+            while i != root:
+                i = before[j]
+                row_of[j] = i
+                column_of[i], j = j, column_of[i]
+        n_free = _unproven(cost, price, rounded_price, largest, column_of, tolerance, free)
+        for i in free[:n_free]:
             row_of[column_of[i]] = -1
             column_of[i] = -1
     return column_of, True

@@ -2,13 +2,47 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numba import njit
 
 LANES = 64
 """Interleaved parts of a row whose smallest entries bound the k-th smallest of the row, for k below this number."""
 
-_CAP = 4
+
+class Shortlists(NamedTuple):
+    """Lists of all rows: row i has the entries start[i] to start[i] + length[i] of `column` and `bound`.
+
+    column, bound     columns by rising cost minus price, and that difference, when the list was written; since prices
+                      only fall, it never lies above the present one
+    length, capacity  entries in use and entries reserved
+    end               (N,) no column beyond the list lies below this, as for `bound`
+    wanted            (N,) about how many columns the next list of the row is to have
+    """
+
+    column: Any
+    bound: Any
+    start: Any
+    length: Any
+    capacity: Any
+    end: Any
+    wanted: Any
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def new_shortlists(n, wanted):  # type: ignore[no-untyped-def]
+    """Empty lists for n rows."""
+    capacity = np.full(n, 2 * wanted, np.int64)
+    return Shortlists(
+        np.empty(2 * n * wanted, np.int32),
+        np.empty(2 * n * wanted, np.float64),
+        np.arange(n) * (2 * wanted),
+        np.zeros(n, np.int64),
+        capacity,
+        np.zeros(n, np.float64),
+        np.full(n, min(wanted, n), np.int64),
+    )
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"nnan", "ninf", "nsz"})
@@ -28,47 +62,71 @@ def _lane_minima(row, price, reduced, minima):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _sort(columns, bounds, length):  # type: ignore[no-untyped-def]
-    """Sort the first entries of both by bound."""
-    if length > LANES:
-        order = np.argsort(bounds[:length])
-        columns[:length], bounds[:length] = columns[:length][order], bounds[:length][order]
-        return
-    for place in range(1, length):
-        bound, column = bounds[place], columns[place]
-        before = place - 1
-        while before >= 0 and bounds[before] > bound:
-            bounds[before + 1], columns[before + 1] = bounds[before], columns[before]
-            before -= 1
-        bounds[before + 1], columns[before + 1] = bound, column
+def _cheapest(row, i, price, rounded_price, wanted, columns, bounds):  # type: ignore[no-untyped-def]
+    """Put about `wanted` columns of least row - price into `columns`, sorted; returns their number and the end.
 
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def shortlist(row, number, price, rounded_price, wanted, reduced, minima, columns, bounds):  # type: ignore[no-untyped-def]
-    """Put the about `wanted` columns of least row - price into `columns`, sorted, and return how many they are.
-
-    `bounds` gets their row - price. Ties begin at the column `number`, so that equal rows list different columns.
+    Ties at the end are taken from column i on, so that equal rows list different columns.
     """
     n = row.shape[0]
+    reduced, minima = np.empty(n, row.dtype), np.empty(LANES, row.dtype)
     _lane_minima(row, rounded_price, reduced, minima)
+    most = reduced[0]
     if wanted < LANES:
         most = np.sort(minima)[wanted - 1]
     elif wanted < n:
         most = np.partition(reduced, wanted - 1)[wanted - 1]
-    else:
-        most = reduced.max()
-    length = 0
+    whole = wanted >= n or most == np.inf
+    length, ties = 0, 0
     for step in range(n):
-        column = number + step
-        if column >= n:
-            column -= n
-        if reduced[column] <= most:
-            columns[length], bounds[length] = column, row[column] - price[column]
+        j = i + step
+        if j >= n:
+            j -= n
+        if whole or reduced[j] <= most:
+            if not whole and reduced[j] == most:
+                ties += 1
+                if ties > wanted:
+                    continue
+            columns[length], bounds[length] = j, row[j] - price[j]
             length += 1
-            if length >= _CAP * wanted:
-                break
-    _sort(columns, bounds, length)
-    return length
+    if length > LANES:
+        order = np.argsort(bounds[:length])
+        columns[:length], bounds[:length] = columns[:length][order], bounds[:length][order]
+    else:
+        for place in range(1, length):
+            bound, j = bounds[place], columns[place]
+            before = place - 1
+            while before >= 0 and bounds[before] > bound:
+                bounds[before + 1], columns[before + 1] = bounds[before], columns[before]
+                before -= 1
+            bounds[before + 1], columns[before + 1] = bound, j
+    return length, np.inf if whole else np.float64(most)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def write_list(lists, cost, i, price, rounded_price, largest_price):  # type: ignore[no-untyped-def]
+    """The lists with that of row i written anew at the present prices.
+
+    rounded_price  the prices in the precision of the cost
+    largest_price  no price is further from zero
+    """
+    n = cost.shape[0]
+    columns, bounds = np.empty(n, np.int32), np.empty(n, np.float64)
+    found, end = _cheapest(cost[i], i, price, rounded_price, lists.wanted[i], columns, bounds)
+    if found > lists.capacity[i]:
+        used = (lists.start + lists.capacity).max()
+        room = min(2 * found, n)
+        if used + room > lists.column.shape[0]:
+            size = max(2 * lists.column.shape[0], used + room)
+            column, bound = np.empty(size, np.int32), np.empty(size, np.float64)
+            column[:used], bound[:used] = lists.column[:used], lists.bound[:used]
+            lists = Shortlists(column, bound, lists.start, lists.length, lists.capacity, lists.end, lists.wanted)
+        lists.start[i], lists.capacity[i] = used, room
+    first = lists.start[i]
+    lists.length[i] = found
+    lists.column[first : first + found] = columns[:found]
+    lists.bound[first : first + found] = bounds[:found]
+    lists.end[i] = end - 4.0 * np.finfo(cost.dtype).eps * (abs(end) + largest_price) if end < np.inf else end
+    return lists
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"nnan", "ninf", "nsz"})

@@ -59,6 +59,7 @@ class Training(_Strict):
     tensorboard: bool = True
     seed: int = Field(default=0, ge=0)
     threads: int | None = Field(default=None, ge=1)
+    workers: int = Field(default=1, ge=0)
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
 
 
