@@ -132,8 +132,12 @@ def _shortest_path(  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _unproven(cost, price, rounded_price, largest, column_of, tolerance, rows):  # type: ignore[no-untyped-def]
-    """Put the rows into `rows` that some column would serve better than theirs by `tolerance`; returns how many."""
+    """Put the rows into `rows` that some column would serve better than theirs by `tolerance`; returns how many.
+
+    The rounding of the prices themselves, 64 units in the last place of the largest, is never held against a row.
+    """
     slack = 4.0 * np.finfo(cost.dtype).eps
+    tolerance = max(tolerance, 64.0 * np.finfo(np.float64).eps * largest)
     found = 0
     for i in range(cost.shape[0]):
         j = column_of[i]

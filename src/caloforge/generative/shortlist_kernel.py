@@ -62,6 +62,36 @@ def _lane_minima(row, price, reduced, minima):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _sort(columns, bounds, length):  # type: ignore[no-untyped-def]
+    """Sort the first entries of both by bound (Shell's sort: short lists by insertion, long ones well enough)."""
+    for gap in (701, 301, 132, 57, 23, 10, 4, 1):
+        for at in range(gap, length):
+            bound, column = bounds[at], columns[at]
+            while at >= gap and bounds[at - gap] > bound:
+                bounds[at], columns[at] = bounds[at - gap], columns[at - gap]
+                at -= gap
+            bounds[at], columns[at] = bound, column
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _quantile(values, wanted):  # type: ignore[no-untyped-def]
+    """A number with `wanted` to twice as many values up to it, by halving; with ties perhaps more."""
+    low, high = values.min(), values.max()
+    for _ in range(40):
+        middle = low + (high - low) / 2
+        count = 0
+        for value in values:
+            count += value <= middle
+        if count < wanted:
+            low = middle
+        else:
+            high = middle
+            if count <= 2 * wanted:
+                break
+    return high
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def _cheapest(row, i, price, rounded_price, wanted, columns, bounds):  # type: ignore[no-untyped-def]
     """Put about `wanted` columns of least row - price into `columns`, sorted; returns their number and the end.
 
@@ -72,9 +102,12 @@ def _cheapest(row, i, price, rounded_price, wanted, columns, bounds):  # type: i
     _lane_minima(row, rounded_price, reduced, minima)
     most = reduced[0]
     if wanted < LANES:
-        most = np.sort(minima)[wanted - 1]
+        bounds[:LANES] = minima
+        _sort(columns, bounds, LANES)
+        minima[0] = bounds[wanted - 1]
+        most = minima[0]
     elif wanted < n:
-        most = np.partition(reduced, wanted - 1)[wanted - 1]
+        most = _quantile(reduced, wanted)
     whole = wanted >= n or most == np.inf
     length, ties = 0, 0
     for step in range(n):
@@ -88,17 +121,7 @@ def _cheapest(row, i, price, rounded_price, wanted, columns, bounds):  # type: i
                     continue
             columns[length], bounds[length] = j, row[j] - price[j]
             length += 1
-    if length > LANES:
-        order = np.argsort(bounds[:length])
-        columns[:length], bounds[:length] = columns[:length][order], bounds[:length][order]
-    else:
-        for place in range(1, length):
-            bound, j = bounds[place], columns[place]
-            before = place - 1
-            while before >= 0 and bounds[before] > bound:
-                bounds[before + 1], columns[before + 1] = bounds[before], columns[before]
-                before -= 1
-            bounds[before + 1], columns[before + 1] = bound, j
+    _sort(columns, bounds, length)
     return length, np.inf if whole else np.float64(most)
 
 
@@ -110,7 +133,7 @@ def write_list(lists, cost, i, price, rounded_price, largest_price):  # type: ig
     largest_price  no price is further from zero
     """
     n = cost.shape[0]
-    columns, bounds = np.empty(n, np.int32), np.empty(n, np.float64)
+    columns, bounds = np.zeros(max(n, LANES), np.int32), np.empty(max(n, LANES), np.float64)
     found, end = _cheapest(cost[i], i, price, rounded_price, lists.wanted[i], columns, bounds)
     if found > lists.capacity[i]:
         used = (lists.start + lists.capacity).max()
