@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from caloforge.generative import SlowPathWarning, fallback
+from caloforge.generative import SlowPathWarning
 from caloforge.generative.fused_spline import _spline, fused_spline
 from caloforge.generative.spline import spline_from_raw
 from caloforge.generative.spline_tile import (

@@ -13,7 +13,7 @@ from caloforge.generative.contracts import (
     sample,
 )
 from caloforge.generative.distillation import Distillation
-from caloforge.generative.fallback import SlowPathWarning
+from caloforge.nn.fallback import SlowPathWarning
 from caloforge.generative.flow import Flow, Trace
 from caloforge.generative.fused_spline import fused_spline
 from caloforge.generative.likelihood import MaximumLikelihood

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from caloforge.generative.compilation import announced
+from caloforge.nn.compilation import announced
 from caloforge.generative.spline import MAX_DERIVATIVE
 from caloforge.generative.univariate import Spline
 from caloforge.generative.walk import Layers, order_of

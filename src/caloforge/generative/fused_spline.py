@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from caloforge.generative.compilation import announced
-from caloforge.generative.fallback import kernels_apply
+from caloforge.nn.compilation import announced
+from caloforge.nn.fallback import kernels_apply
 from caloforge.generative.spline import MAX_DERIVATIVE, spline_from_raw
 
 

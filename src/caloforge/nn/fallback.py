@@ -27,7 +27,7 @@ def kernels_apply(*tensors: Tensor) -> bool:
 @cache
 def _say_once(found: str) -> None:
     warnings.warn(
-        f"The kernels of the flows have float32 on the CPU only; {found} takes plain torch, which is slower.",
+        f"The kernels have float32 on the CPU only; {found} takes plain torch, which is slower.",
         SlowPathWarning,
         stacklevel=4,
     )
