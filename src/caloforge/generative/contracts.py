@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from caloforge.errors import CaloforgeError
+
 Batch = Mapping[str, Tensor]
 """Named tensors, batch first; a set carries its mask, an image condition its image."""
 
@@ -107,3 +109,19 @@ def sample(
     condition = condition if condition is not None else {}
     generator = generator if generator is not None else torch.Generator().manual_seed(0)
     return model.decode(draw_noise(model.noise(condition, settings), n, generator), condition, settings)
+
+
+def log_prob(
+    model: object,
+    x: Tensor,
+    condition: Batch | None = None,
+    settings: Any = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """log p(x | condition) in nats (N,) of any model; raises CaloforgeError where the model has no likelihood."""
+    if not isinstance(model, Density):
+        raise CaloforgeError(
+            f"{type(model).__name__} has no log-likelihood: it generates, but cannot say how likely a given x is; ask a"
+            " flow or a velocity field."
+        )
+    return model.log_prob(x, condition if condition is not None else {}, settings, generator)
