@@ -28,6 +28,7 @@ from caloforge.generative.spline_tile import (
     image,
     tile,
 )  # fmt: skip
+from caloforge.nn import fallback
 
 BOUND, BINS = 6.0, 8
 

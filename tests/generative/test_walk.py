@@ -14,7 +14,6 @@ from caloforge.generative import (
     MaskedAutoregressive,
     Permutation,
     Spline,
-
 )
 from caloforge.generative.fast_walk import fast_walk
 from caloforge.generative.walk import Layers, walk

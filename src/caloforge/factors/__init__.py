@@ -13,6 +13,7 @@ from caloforge.factors.transforms import (
     Standardise,
 )
 from caloforge.factors.voxels import VoxelEnergies, VoxelShares
+from caloforge.factors.whole_shower import WholeShower
 
 __all__ = [
     "Bijection",
@@ -28,4 +29,5 @@ __all__ = [
     "State",
     "VoxelEnergies",
     "VoxelShares",
+    "WholeShower",
 ]

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from caloforge.errors import CaloforgeError
 from caloforge.models.build import FAMILIES
 from caloforge.models.caloflow import CaloFlowSettings
+from caloforge.models.flow_matching import FlowMatchingSettings, OneStepSettings
 from caloforge.registry import nearest
 
 SCHEMA = 1
@@ -63,11 +64,16 @@ class Training(_Strict):
 
 
 class Stage(_Strict):
-    """One training: which factor of the model, by which objective; `model` changes the model from here on."""
+    """One training: which factor of the model, by which objective; `model` changes the model from here on.
+
+    coupling, times: of flow matching alone, by the names in COUPLINGS and TIMES of `caloforge.models.objectives`.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     factor: str
-    objective: Literal["likelihood", "distillation"] = "likelihood"
+    objective: Literal["likelihood", "distillation", "flow-matching"] = "likelihood"
+    coupling: Literal["independent", "ot", "conditional-ot", "sinkhorn"] = "independent"
+    times: Literal["uniform", "logit-normal"] = "uniform"
     from_: str | None = Field(
         None, alias="from", description="the earlier stage whose factor teaches or starts this one"
     )
@@ -78,10 +84,20 @@ class Stage(_Strict):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), populate_by_name=True)
 
 
-SETTINGS: dict[str, type[BaseModel]] = {"caloflow": CaloFlowSettings}
+FLOW_MATCHING_ONLY = ("coupling", "times")
+
+SETTINGS: dict[str, type[BaseModel]] = {
+    "caloflow": CaloFlowSettings,
+    "flow-matching": FlowMatchingSettings,
+    "flow-matching-one-step": OneStepSettings,
+}
 """What `model` may say for each family of ours; those of other packages check theirs when they build."""
 
-FACTORS = {"caloflow": ("energies", "voxels")}
+FACTORS = {
+    "caloflow": ("energies", "voxels"),
+    "flow-matching": ("energies", "voxels"),
+    "flow-matching-one-step": ("shower",),
+}
 
 
 class Recipe(_Strict):
@@ -118,7 +134,16 @@ class Recipe(_Strict):
 
     def to_yaml(self) -> str:
         """The recipe with every default written out."""
-        return yaml.safe_dump(self.model_dump(by_alias=True, mode="json"), sort_keys=False, allow_unicode=True)
+        return yaml.safe_dump(self.plan(), sort_keys=False, allow_unicode=True)
+
+    def plan(self) -> dict[str, Any]:
+        """The recipe with every default written out, as JSON keeps it; each stage with what its objective knows."""
+        plan = self.model_dump(by_alias=True, mode="json")
+        for stage in plan["stages"]:
+            if stage["objective"] != "flow-matching":
+                for key in FLOW_MATCHING_ONLY:
+                    del stage[key]
+        return plan
 
 
 def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -304,6 +329,12 @@ def _check_stages(recipe: Recipe, where: _Where) -> None:
             raise CaloforgeError(
                 f"{where(('stages', index))}: distillation needs a teacher; add 'from: <an earlier stage>'."
             )
+        for key in FLOW_MATCHING_ONLY:
+            if key in stage.model_fields_set and stage.objective != "flow-matching":
+                raise CaloforgeError(
+                    f"{where(('stages', index, key))}: {key} is for flow matching, but stage '{stage.name}' has the"
+                    f" objective '{stage.objective}'; leave it out, or say 'objective: flow-matching'."
+                )
         seen[stage.name] = stage
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -41,7 +40,8 @@ class DiT(nn.Module):
     product. A new network gives zero for every input. Raises CaloforgeError for sizes that cannot be used.
 
     >>> layout = PatchLayout((((0, 1), (2, 3)),), ((0.0, 0.0, 0.0), (1.0, 0.0, 0.0)))
-    >>> DiT(layout, width=8, depth=1, heads=2, context_features=1)(torch.zeros(5, 4), torch.zeros(5), torch.zeros(5, 1)).shape
+    >>> network = DiT(layout, width=8, depth=1, heads=2, context_features=1)
+    >>> network(torch.zeros(5, 4), torch.zeros(5), torch.zeros(5, 1)).shape
     torch.Size([5, 4])
     """
 
@@ -96,7 +96,7 @@ class DiT(nn.Module):
                 )
             vector = vector + self.context(context)
         joint: Tensor = self.modulation(F.silu(vector))
-        return joint.unflatten(-1, (-1, self.width)).transpose(0, 1).contiguous()
+        return joint.view(joint.shape[0], -1, self.width).transpose(0, 1).contiguous()
 
     def forward(self, x: Tensor, t: Tensor, context: Tensor | None = None) -> Tensor:
         """Velocities (N, D) at voxels x (N, D), times t (N,) and context (N, C)."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from caloforge.nn.compilation import announced
-from caloforge.nn.fallback import kernels_apply
+from caloforge.nn.fallback import kernels_fit
 from caloforge.nn.rms_norm import EPSILON, gated_norm_plain, split_heads_plain
 
 
@@ -25,9 +25,7 @@ def _gated_norm_now(x: Tensor, y: Tensor, gate: Tensor, shift: Tensor, scale: Te
     return total, out, inverse
 
 
-_gated_norm = torch.library.custom_op(
-    "caloforge::gated_norm", _gated_norm_now, mutates_args=(), device_types="cpu"
-)
+_gated_norm = torch.library.custom_op("caloforge::gated_norm", _gated_norm_now, mutates_args=(), device_types="cpu")
 
 
 @torch.library.custom_op("caloforge::gated_norm_gradients", mutates_args=(), device_types="cpu")
@@ -122,7 +120,7 @@ def _heads_backward(ctx: Any, g_queries: Tensor, g_keys: Tensor, g_values: Tenso
     joint, scales, inverse = ctx.saved_tensors
     if torch.is_grad_enabled():
         gradients = (g_queries, g_keys, g_values)
-        return *_again(lambda *x: split_heads_plain(*x, ctx.heads), [joint, scales], gradients), None
+        return *_again(lambda x, s: split_heads_plain(x, s, ctx.heads), [joint, scales], gradients), None
     return *_split_heads_gradients(g_queries, g_keys, g_values, joint, scales, inverse), None
 
 
@@ -141,7 +139,7 @@ _split_heads.register_autograd(_heads_backward, setup_context=_remember_heads)
 
 def gated_norm(x: Tensor, y: Tensor, gate: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
     """The same as `gated_norm_plain`, in one pass over the tokens where the kernel applies."""
-    if not kernels_apply(x, y, gate, shift, scale):
+    if not kernels_fit(x, y, gate, shift, scale):
         return gated_norm_plain(x, y, gate, shift, scale)
     total, out, _ = (_gated_norm if torch.is_grad_enabled() else _gated_norm_now)(x, y, gate, shift, scale)
     return total, out
@@ -149,7 +147,7 @@ def gated_norm(x: Tensor, y: Tensor, gate: Tensor, shift: Tensor, scale: Tensor)
 
 def split_heads(joint: Tensor, scales: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
     """The same as `split_heads_plain`, in one pass over the tokens where the kernel applies."""
-    if not kernels_apply(joint, scales):
+    if not kernels_fit(joint, scales):
         return split_heads_plain(joint, scales, heads)
     queries, keys, values, _ = (_split_heads if torch.is_grad_enabled() else _split_heads_now)(joint, scales, heads)
     return queries, keys, values

@@ -123,7 +123,7 @@ class _Reorder(torch.autograd.Function):
 def reorder(x: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
     """x (N, D) with its columns in another order; `inverse` undoes `order`, both (D,) int64."""
     if torch.is_grad_enabled() and not torch.compiler.is_compiling():
-        return cast(Tensor, _Reorder.apply(x, order, inverse))
+        return cast(Tensor, _Reorder.apply(x, order, inverse))  # type: ignore[no-untyped-call]
     return x.index_select(-1, order)
 
 
@@ -142,7 +142,7 @@ class PatchEmbedding(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Tokens (N, T, width) of x (N, D)."""
         gathered = reorder(x, self.order, self.inverse)
-        parts = gathered.split([patches * size for patches, size in self.layout.sizes], -1)
+        parts = torch.split(gathered, [patches * size for patches, size in self.layout.sizes], -1)
         sizes = zip(self.kinds, parts, self.layout.sizes, strict=True)
         tokens = [kind(part.reshape(-1, patches, size)) for kind, part, (patches, size) in sizes]
         return tokens[0] if len(tokens) == 1 else torch.cat(tokens, 1)
@@ -165,7 +165,7 @@ class PatchOutput(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Voxels (N, D) of tokens (N, T, width)."""
-        parts = tokens.split([patches for patches, _ in self.layout.sizes], 1)
+        parts = torch.split(tokens, [patches for patches, _ in self.layout.sizes], 1)
         flat = [kind(part).flatten(1) for kind, part in zip(self.kinds, parts, strict=True)]
         return reorder(flat[0] if len(flat) == 1 else torch.cat(flat, -1), self.inverse, self.order)
 

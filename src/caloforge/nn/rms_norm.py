@@ -30,6 +30,6 @@ def split_heads_plain(joint: Tensor, scales: Tensor, heads: int) -> tuple[Tensor
 
     Queries and keys are normalised head by head and scaled by scales (2, d).
     """
-    queries, keys, values = joint.unflatten(-1, (3, heads, -1)).unbind(2)
+    queries, keys, values = joint.view(*joint.shape[:2], 3, heads, -1).unbind(2)
     wide = scales.to(joint.dtype)
     return rms_norm(queries) * wide[0], rms_norm(keys) * wide[1], values
