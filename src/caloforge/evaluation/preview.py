@@ -28,8 +28,9 @@ Floats = NDArray[np.float64]
 class Preview(Callback):
     """Draws one shower for each of a few Geant4 showers (their incident energies) and compares the two.
 
-    model: of whose factors those up to `factor` are drawn from. After a validation, at most every PATIENCE_S seconds and
-    for a SHARE of the time, and at the end; the newest figure is preview.png in the run's folder. Its random numbers are its own.
+    model: of whose factors those up to `factor` are drawn from. After a validation, at most every PATIENCE_S seconds
+    and for a SHARE of the time, and at the end; the newest figure is preview.png in the run's folder. Its random
+    numbers are its own.
     """
 
     def __init__(self, model: ShowerModel, factor: str, reference: Showers) -> None:

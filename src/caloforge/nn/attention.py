@@ -23,9 +23,9 @@ class SelfAttention(nn.Module):
             fitting = [n for n in range(1, width + 1) if width % n == 0 and n <= 4 * max(heads, 1)]
             raise CaloforgeError(f"heads is {heads}, which does not divide width {width}; give one of {fitting}.")
         self.width, self.heads = width, heads
-        self.queries_keys_values = nn.Linear(width, 3 * width)
+        self.queries_keys_values = nn.Linear(width, 3 * width, bias=False)
         self.scales = nn.Parameter(torch.ones(2, width // heads))
-        self.output = nn.Linear(width, width)
+        self.output = nn.Linear(width, width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Attended tokens (N, T, width) of x (N, T, width)."""

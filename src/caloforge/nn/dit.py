@@ -19,13 +19,16 @@ POSITION_FREQUENCIES = 16
 
 
 class Block(nn.Module):
-    """One block of the transformer: its attention and its perceptron, each (N, T, W) -> (N, T, W)."""
+    """One block of the transformer: its attention and its perceptron, each (N, T, W) -> (N, T, W).
+
+    Neither has biases: the shifts that come before them do what biases would, and depend on the condition.
+    """
 
     def __init__(self, width: int, heads: int, mlp_ratio: float) -> None:
         super().__init__()
         hidden = round(mlp_ratio * width)
         self.attention = SelfAttention(width, heads)
-        self.up, self.down = nn.Linear(width, hidden), nn.Linear(hidden, width)
+        self.up, self.down = nn.Linear(width, hidden, bias=False), nn.Linear(hidden, width, bias=False)
 
     def perceptron(self, x: Tensor) -> Tensor:
         """Each token by itself."""
