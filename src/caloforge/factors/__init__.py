@@ -11,6 +11,7 @@ from caloforge.factors.transforms import (
     SmoothStandardise,
     Softplus,
     Standardise,
+    ThresholdLog,
 )
 from caloforge.factors.voxels import VoxelEnergies, VoxelShares
 from caloforge.factors.whole_shower import WholeShower
@@ -27,6 +28,7 @@ __all__ = [
     "Softplus",
     "Standardise",
     "State",
+    "ThresholdLog",
     "VoxelEnergies",
     "VoxelShares",
     "WholeShower",

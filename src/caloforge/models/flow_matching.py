@@ -53,6 +53,7 @@ class _Common(BaseModel):
 
     path: from noise to data. prediction: what the network says. sampler: how it is integrated. beta, alpha, noise_mev,
     voxel_space, threshold_mev: as in CaloFlow (`shares` in logits as CaloDREAM has them, `energies`: their log).
+    offset_mev, empty_spread: of that log and of the noise in empty voxels, see `VoxelEnergies`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -65,6 +66,8 @@ class _Common(BaseModel):
     voxel_space: Literal["shares", "energies"] = "shares"
     noise_mev: float = Field(default=1e-3, gt=0)
     threshold_mev: float | None = Field(default=None, gt=0)
+    offset_mev: float = Field(default=0.0, ge=0)
+    empty_spread: float = Field(default=0.3, gt=0)
 
     def field(self, transformer: TransformerSettings, layout: PatchLayout, context_features: int) -> VelocityField:
         """The velocity field over the voxels of a layout."""
@@ -79,7 +82,7 @@ class _Common(BaseModel):
         threshold_mev = self.threshold_mev if self.threshold_mev is not None else detector.threshold_mev
         if self.voxel_space == "shares":
             return VoxelShares(model, detector.slices, self.alpha, self.noise_mev, threshold_mev)
-        return VoxelEnergies(model, detector.slices, self.noise_mev, threshold_mev)
+        return VoxelEnergies(model, detector.slices, self.noise_mev, threshold_mev, self.offset_mev, self.empty_spread)
 
 
 class FlowMatchingSettings(_Common):
