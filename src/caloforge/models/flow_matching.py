@@ -36,7 +36,8 @@ class TransformerSettings(BaseModel):
     """Size of one DiT.
 
     patches: (layers, alpha bins, r bins) or (layers, x bins, y bins) of a patch, or a list of them, one for each run of
-    layers with equal grids. width, depth, heads, mlp_ratio: of the transformer.
+    layers with equal grids. width, depth, heads, mlp_ratio: of the transformer. condition_width: of what time and
+    context become.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -46,6 +47,7 @@ class TransformerSettings(BaseModel):
     depth: int = Field(default=6, ge=1)
     heads: int = Field(default=6, ge=1)
     mlp_ratio: float = Field(default=4.0, gt=0)
+    condition_width: int = Field(default=128, ge=1)
 
 
 class _Common(BaseModel):
@@ -72,7 +74,9 @@ class _Common(BaseModel):
     def field(self, transformer: TransformerSettings, layout: PatchLayout, context_features: int) -> VelocityField:
         """The velocity field over the voxels of a layout."""
         size = transformer
-        network = DiT(layout, size.width, size.depth, size.heads, context_features, size.mlp_ratio)
+        network = DiT(
+            layout, size.width, size.depth, size.heads, context_features, size.mlp_ratio, size.condition_width
+        )
         return VelocityField(
             network, layout.features, PATHS[self.path], PREDICTIONS[self.prediction], self.sampler.settings()
         )

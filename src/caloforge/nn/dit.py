@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -32,13 +33,16 @@ class Block(nn.Module):
 
     def perceptron(self, x: Tensor) -> Tensor:
         """Each token by itself."""
-        return cast(Tensor, self.down(F.gelu(self.up(x))))
+        hidden = self.up(x)
+        free = not torch.is_grad_enabled() and not torch.compiler.is_compiling()
+        return cast(Tensor, self.down(torch.ops.aten.gelu_(hidden) if free else F.gelu(hidden)))
 
 
 class DiT(nn.Module):
     """Velocity of voxels: network(x (N, D), t (N,), context (N, C) or None) -> (N, D).
 
     patches: which voxels form which token. width, depth, heads, mlp_ratio: of the transformer. context_features: C.
+    condition_width: of the vector that time and context become.
     Time and context condition every block by shifts, scales and gates (adaLN-zero), made for all blocks in one
     product. A new network gives zero for every input. Raises CaloforgeError for sizes that cannot be used.
 
@@ -59,12 +63,13 @@ class DiT(nn.Module):
         heads: int = 6,
         context_features: int = 0,
         mlp_ratio: float = 4.0,
+        condition_width: int = 128,
     ) -> None:
         super().__init__()
-        if min(width, depth) < 1 or mlp_ratio * width < 1 or context_features < 0:
+        if min(width, depth, condition_width) < 1 or mlp_ratio * width < 1 or context_features < 0:
             raise CaloforgeError(
-                f"The DiT has width={width}, depth={depth}, mlp_ratio={mlp_ratio}, context_features={context_features};"
-                " the first three must be positive, the last not negative."
+                f"The DiT has width={width}, depth={depth}, mlp_ratio={mlp_ratio}, context_features={context_features},"
+                f" condition_width={condition_width}; context_features may be zero, all others must be positive."
             )
         self.patches, self.width, self.depth, self.context_features = patches, width, depth, context_features
         self.embedding = PatchEmbedding(patches, width)
@@ -72,13 +77,9 @@ class DiT(nn.Module):
         self.register_buffer("position_features", features, persistent=False)
         self.position = nn.Linear(features.shape[1], width, bias=False)
         self.register_buffer("frequencies", time_frequencies(TIME_FREQUENCIES), persistent=False)
-        self.time = nn.Sequential(nn.Linear(2 * TIME_FREQUENCIES, width), nn.SiLU(), nn.Linear(width, width))
-        self.context = (
-            nn.Sequential(nn.Linear(context_features, width), nn.SiLU(), nn.Linear(width, width))
-            if context_features
-            else None
-        )
-        self.modulation = nn.Linear(width, (6 * depth + 2) * width)
+        self.time = _two_layers(2 * TIME_FREQUENCIES, condition_width)
+        self.context = _two_layers(context_features, condition_width) if context_features else None
+        self.modulation = nn.Linear(condition_width, (6 * depth + 2) * width)
         self.blocks = nn.ModuleList(Block(width, heads, mlp_ratio) for _ in range(depth))
         self.output = PatchOutput(patches, width)
         for layer in (self.modulation.weight, self.modulation.bias):
@@ -111,3 +112,8 @@ class DiT(nn.Module):
             total, out = gated_norm(total, block.attention(out), *rest[6 * number : 6 * number + 3])
             total, out = gated_norm(total, block.perceptron(out), *rest[6 * number + 3 : 6 * number + 6])
         return cast(Tensor, self.output(out))
+
+
+def _two_layers(features: int, width: int) -> nn.Sequential:
+    """Features to a part of the conditioning vector."""
+    return nn.Sequential(nn.Linear(features, width), nn.SiLU(), nn.Linear(width, width))

@@ -15,17 +15,23 @@ from caloforge.nn.fallback import kernels_fit
 from caloforge.nn.rms_norm import EPSILON, gated_norm_plain, split_heads_plain
 
 
-def _gated_norm_now(x: Tensor, y: Tensor, gate: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+@torch.library.custom_op("caloforge::gated_norm", mutates_args=(), device_types="cpu")
+def _gated_norm(x: Tensor, y: Tensor, gate: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """x + gate y, its modulated norm, and 1 / root mean square (N, T)."""
+    total, out = torch.empty_like(x), torch.empty_like(x)
+    return total, out, _gated_norm_into(x, y, gate, shift, scale, total, out)
+
+
+def _gated_norm_into(
+    x: Tensor, y: Tensor, gate: Tensor, shift: Tensor, scale: Tensor, total: Tensor, out: Tensor
+) -> Tensor:
+    """The same into given tensors, which may be x and y themselves; gives 1 / root mean square."""
     from caloforge.nn.norm_kernel import gated_norm as kernel
 
-    total, out, inverse = torch.empty_like(x), torch.empty_like(x), x.new_empty(x.shape[:2])
+    inverse = x.new_empty(x.shape[:2])
     given = _arrays(x, y, gate, shift, scale)
     announced(kernel)(*given, np.float32(EPSILON), *_arrays(total, out, inverse))
-    return total, out, inverse
-
-
-_gated_norm = torch.library.custom_op("caloforge::gated_norm", _gated_norm_now, mutates_args=(), device_types="cpu")
+    return inverse
 
 
 @torch.library.custom_op("caloforge::gated_norm_gradients", mutates_args=(), device_types="cpu")
@@ -138,11 +144,18 @@ _split_heads.register_autograd(_heads_backward, setup_context=_remember_heads)
 
 
 def gated_norm(x: Tensor, y: Tensor, gate: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-    """The same as `gated_norm_plain`, in one pass over the tokens where the kernel applies."""
+    """The same as `gated_norm_plain`, in one pass over the tokens where the kernel applies.
+
+    Where no gradient is asked for, the results may take the place of x and y.
+    """
     if not kernels_fit(x, y, gate, shift, scale):
         return gated_norm_plain(x, y, gate, shift, scale)
-    total, out, _ = (_gated_norm if torch.is_grad_enabled() else _gated_norm_now)(x, y, gate, shift, scale)
-    return total, out
+    if torch.is_grad_enabled():
+        total, out, _ = _gated_norm(x, y, gate, shift, scale)
+        return total, out
+    x, y = x.contiguous(), y.contiguous()
+    _gated_norm_into(x, y, gate, shift, scale, x, y)
+    return x, y
 
 
 def split_heads(joint: Tensor, scales: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
