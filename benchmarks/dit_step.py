@@ -62,6 +62,7 @@ def steps(
     optimizer = torch.optim.AdamW(network.parameters(), 1e-4, fused=True)
 
     def train() -> None:
+        network.train()
         with torch.autocast(device, torch.bfloat16, enabled=low):
             loss = F.mse_loss(network(x, t, context).float(), target)
         optimizer.zero_grad()
@@ -69,6 +70,7 @@ def steps(
         optimizer.step()
 
     def sample() -> None:
+        network.eval()
         with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=low):
             network(x, t, context)
 

@@ -48,7 +48,8 @@ def _gated_norm_gradients(
     return g_x, g_y, g_gate, g_shift, g_scale
 
 
-def _split_heads_now(joint: Tensor, scales: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+@torch.library.custom_op("caloforge::split_heads", mutates_args=(), device_types="cpu")
+def _split_heads(joint: Tensor, scales: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Queries, keys and values (N, T, heads, d), and 1 / root mean square (N T, 2, heads)."""
     from caloforge.nn.norm_kernel import split_heads as kernel
 
@@ -59,9 +60,6 @@ def _split_heads_now(joint: Tensor, scales: Tensor, heads: int) -> tuple[Tensor,
     made = _arrays(*(part.flatten(0, 1) for part in (queries, keys, values)), inverse)
     announced(kernel)(*given, np.float32(EPSILON), *made)
     return queries, keys, values, inverse
-
-
-_split_heads = torch.library.custom_op("caloforge::split_heads", _split_heads_now, mutates_args=(), device_types="cpu")
 
 
 @torch.library.custom_op("caloforge::split_heads_gradients", mutates_args=(), device_types="cpu")
@@ -159,8 +157,18 @@ def gated_norm(x: Tensor, y: Tensor, gate: Tensor, shift: Tensor, scale: Tensor)
 
 
 def split_heads(joint: Tensor, scales: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The same as `split_heads_plain`, in one pass over the tokens where the kernel applies."""
+    """The same as `split_heads_plain`, in one pass over the tokens where the kernel applies.
+
+    Where no gradient is asked for, the results are views of the joint product, which is overwritten.
+    """
     if not kernels_fit(joint, scales):
         return split_heads_plain(joint, scales, heads)
-    queries, keys, values, _ = (_split_heads if torch.is_grad_enabled() else _split_heads_now)(joint, scales, heads)
+    if torch.is_grad_enabled():
+        queries, keys, values, _ = _split_heads(joint, scales, heads)
+        return queries, keys, values
+    from caloforge.nn.norm_kernel import normalise_heads as kernel
+
+    parts = joint.contiguous().view(*joint.shape[:2], 3, heads, -1)
+    announced(kernel)(*_arrays(parts.flatten(0, 1), scales), np.float32(EPSILON))
+    queries, keys, values = parts.unbind(2)
     return queries, keys, values

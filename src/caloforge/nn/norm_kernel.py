@@ -97,6 +97,16 @@ def split_heads(joint, scales, epsilon, queries, keys, values, inverse):  # type
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
+def normalise_heads(joint, scales, epsilon):  # type: ignore[no-untyped-def]
+    """Queries and keys of joint (M, 3, H, d) normalised and scaled by scales (2, d) where they stand."""
+    rows, _, heads, _ = joint.shape
+    for m in range(rows):
+        for part in range(2):
+            for head in range(heads):
+                _normalise_head(joint[m, part, head], scales[part], epsilon, joint[m, part, head])
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
 def split_heads_gradients(  # type: ignore[no-untyped-def]
     g_queries, g_keys, g_values, joint, scales, inverse, g_joint, g_scales
 ):
