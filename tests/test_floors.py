@@ -25,7 +25,8 @@ MAY: dict[str, set[str]] = {
     "factors": {"detectors", "nn", "generative"},
     "models": DATA | TENSORS | {"factors"},
     "evaluation": DATA | TENSORS | {"factors", "models"},
-    "cli": DATA | TENSORS | {"factors", "models", "evaluation"},
+    "playground": TENSORS,
+    "cli": DATA | TENSORS | {"factors", "models", "evaluation", "playground"},
 }
 
 

@@ -191,7 +191,7 @@ def test_settings_are_exchanged_after_training() -> None:
     assert states.shape == (8, 8, 2) and torch.equal(states[0], noise["z"])
 
 
-def test_only_fixed_steps_export() -> None:
+def test_only_fixed_steps_export_and_compile() -> None:
     class Decode(nn.Module):
         def __init__(self, settings: OdeSettings) -> None:
             super().__init__()
@@ -206,6 +206,8 @@ def test_only_fixed_steps_export() -> None:
     exported = torch.export.export(decode, inputs, dynamic_shapes=rows_free).module()
     more = (torch.randn(9, 2), torch.rand(9, 1))
     torch.testing.assert_close(exported(*more), decode(*more), atol=1e-6, rtol=1e-5)
+    compiled = torch.compile(decode, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(*inputs), decode(*inputs), atol=1e-6, rtol=1e-5)
     with pytest.raises(CaloforgeError, match=r"Dopri5 .* cannot be exported"):
         torch.export.export(Decode(OdeSettings(Dopri5())), inputs)
 

@@ -36,7 +36,7 @@ model:
   energies: {blocks: 2, hidden: 8, bins: 4, tail_bound: 8.0}
   voxels: {patches: [[1, 3, 16], [1, 4, 6], [1, 4, 3]], width: 16, depth: 1, heads: 2}
   voxel_space: energies
-  sampler: {solver: heun, steps: 2}
+  field: {solver: heun, steps: 2}
   beta: 1.01
 stages:
   - name: energies
@@ -47,7 +47,7 @@ stages:
   - name: voxels
     factor: voxels
     objective: flow-matching
-    coupling: ot
+    matching: {coupling: exact-ot}
     batch_size: 200
     training: *training
 """
@@ -144,7 +144,7 @@ def test_solver_and_steps_are_exchanged_at_generation(trained: tuple[Recipe, Pat
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [({"solver": "ode45"}, "--solver is 'ode45'; give one of euler"), ({"steps": 0}, "--steps is 0; give at least 1")],
+    [({"solver": "ode45"}, "'ode45' is no solver"), ({"steps": 0}, "--steps is 0; give at least 1")],
 )
 def test_samplers_that_cannot_be(trained: tuple[Recipe, Path], tmp_path: Path, arguments: Any, said: str) -> None:
     with pytest.raises(CaloforgeError, match=said):
@@ -159,9 +159,12 @@ def test_a_flow_has_no_solver(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        (["stages.energies.coupling=ot"], "coupling is for flow matching, but stage 'energies' has the objective"),
-        (["stages.voxels.coupling=best"], "stages.1.coupling is 'best'"),
-        (["model.sampler.solver=ode45"], "model.sampler.solver is 'ode45'"),
+        (
+            ["stages.energies.matching.coupling=exact-ot"],
+            "matching is for flow matching, but stage 'energies'",
+        ),
+        (["stages.voxels.matching.coupling=best"], "'best' is no coupling"),
+        (["model.field.solver=ode45"], "'ode45' is no solver"),
         (["model.voxels.patches=[[1, 3, 16]]"], None),
     ],
 )
@@ -181,7 +184,10 @@ def test_recipes_that_cannot_be(changes: list[str], said: str | None, tmp_path: 
             TINY.replace("factor: energies\n", "factor: energies\n    objective: flow-matching\n"),
             "flow matching trains a velocity field, but the factor 'energies'",
         ),
-        (ONE_STEP.replace("    objective: flow-matching\n    coupling: ot\n", ""), "say 'objective: flow-matching'"),
+        (
+            ONE_STEP.replace("    objective: flow-matching\n    matching: {coupling: exact-ot}\n", ""),
+            "say 'objective: flow-matching'",
+        ),
     ],
 )
 def test_objectives_that_do_not_fit(text: str, said: str, tmp_path: Path) -> None:
@@ -192,6 +198,7 @@ def test_objectives_that_do_not_fit(text: str, said: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", [name for name in recipe_names() if name.startswith("flow-matching")])
 def test_every_recipe_builds_averages_weights_and_couples_independently(name: str) -> None:
     loaded = load_recipe(name)
-    assert all(stage.training.ema_decay is not None and stage.coupling == "independent" for stage in loaded.stages)
+    assert all(stage.training.ema_decay is not None for stage in loaded.stages)
+    assert all(stage.matching.coupling == "independent" for stage in loaded.stages)
     model = build(loaded.model, preset(loaded.detector))
     assert [stage.factor for stage in loaded.stages] == [key for key, _ in model.named_factors()]

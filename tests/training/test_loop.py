@@ -221,7 +221,7 @@ def test_the_bar_tells_rate_and_losses(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("name", "value"),
     [("epochs", 0), ("learning_rate", -1.0), ("schedule", "linear"), ("ema_decay", 1.0), ("clip_norm", 0.0),
-     ("precision", "16"), ("patience", 0), ("betas", (0.9, 1.0)), ("base_learning_rate", 1.0)],
+     ("precision", "16"), ("patience", 0), ("workers", -1), ("betas", (0.9, 1.0)), ("base_learning_rate", 1.0)],
 )  # fmt: skip
 def test_settings_out_of_range_are_one_sentence(name, value):
     with pytest.raises(CaloforgeError, match=f"training setting '{name}' is"):

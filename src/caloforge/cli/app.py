@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from caloforge import __version__
 from caloforge.errors import CaloforgeError
 
-COMMANDS = ("info", "convert", "train", "generate", "evaluate", "demo")
+COMMANDS = ("info", "convert", "train", "generate", "evaluate", "demo", "toy")
 
 
 class _Group(TyperGroup):

@@ -33,7 +33,7 @@ class ConditionalOT(Coupling):
     The other conditions are standardised over the batch, and each number of them counts alike.
     """
 
-    weight: float = 10.0
+    weight: float = 100.0
     classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -57,11 +57,13 @@ class ConditionalOT(Coupling):
         return order
 
     def _cost(self, data: Tensor, noise: Tensor, condition: Tensor) -> Tensor:
-        cost = centred_products(data, noise).mul_(-2.0)
-        unit = spread(condition, condition)
-        if self.weight > 0.0 and unit > 0.0:
-            cost -= 2.0 * self.weight * spread(data, noise) / unit * centred_products(condition, condition).to(cost)
-        return cost
+        products = centred_products(data, noise)
+        if self.weight > 0.0 and condition.shape[1]:
+            of_condition = centred_products(condition, condition)
+            unit = spread(of_condition)
+            if unit != 0.0:
+                products += of_condition.to(products) * (self.weight * spread(products) / unit)
+        return products.mul_(-1.0)
 
     def _members(self, condition: Batch, n: int) -> list[Tensor]:
         """Rows of every class, in the order of the classes' values."""

@@ -60,14 +60,19 @@ class Objective(nn.Module):
     """What trains a model; owns what only training needs (teacher, critic). Only `model` enters a checkpoint.
 
     `turns` is one for most; `Turn.parameters` is the prefix of the objective's parameters that the turn moves
-    ("" = all that require gradients).
+    ("" = all that require gradients). `pool` is how many consecutive batches `prepare` gets joined into one; what it
+    returns is split again, row by row, into batches of the old sizes.
     """
 
     model: nn.Module
     turns: ClassVar[tuple[Turn, ...]] = (Turn("model"),)
+    pool: int = 1
 
     def prepare(self, batch: Batch, rng: Any) -> Batch:
-        """A batch made ready in the data workers (pairings, for example); by default as it is."""
+        """A batch made ready (pairings, for example), by default as it is.
+
+        Threads call it ahead of the steps: it draws from `rng` alone and reads nothing that training changes.
+        """
         return batch
 
     def forward(self, batch: Batch, turn: str, generator: torch.Generator) -> Mapping[str, Tensor]:

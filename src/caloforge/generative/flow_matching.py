@@ -35,6 +35,8 @@ class OdeSettings:
     trace: JacobianTrace = field(default_factory=ExactTrace)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.steps, TimeGrid):
+            object.__setattr__(self, "steps", TimeGrid.uniform(self.steps))
         times = self.grid.times
         if times[0] != 0 or times[-1] != 1:
             raise CaloforgeError(
@@ -45,7 +47,7 @@ class OdeSettings:
     @property
     def grid(self) -> TimeGrid:
         """The times between which the solver steps."""
-        return self.steps if isinstance(self.steps, TimeGrid) else TimeGrid.uniform(self.steps)
+        return cast(TimeGrid, self.steps)
 
 
 class VelocityField(nn.Module):

@@ -66,8 +66,8 @@ class Sinkhorn(Coupling):
 
     def plan(self, noise: Tensor, data: Tensor) -> Tensor:
         """The plan (N, N) of data (N, ...) in rows and noise (N, ...) in columns; its sum is 1."""
-        unit = spread(data, noise)
-        cost = centred_products(data, noise).mul_(-2.0)
+        products = centred_products(data, noise)
+        unit, cost = spread(products), products.mul_(-2.0)
         if unit == 0.0:
             return torch.full_like(cost, 1.0 / cost.numel())
         epsilon = self.epsilon * unit if math.isfinite(unit) else self.epsilon

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -18,13 +20,10 @@ def centred_products(data: Tensor, noise: Tensor) -> Tensor:
     return (x - x.mean(0)) @ (z - z.mean(0)).T
 
 
-def spread(data: Tensor, noise: Tensor) -> float:
+def spread(products: Tensor) -> float:
     """Root mean square of the squared distances of all pairs, less the means of their row and column.
 
-    data (N, ...), noise (M, ...). A coupling sees nothing else of the cost; what is weighed against it is given in
-    this unit.
+    products (N, M): those of `centred_products`. A coupling sees nothing else of the cost; what is weighed against it
+    is given in this unit.
     """
-    x, z = data.detach().flatten(1).double(), noise.detach().flatten(1).double()
-    x, z = x - x.mean(0), z - z.mean(0)
-    mean_square = ((x.T @ x) * (z.T @ z)).sum() / (len(x) * len(z))
-    return 2.0 * float(mean_square.clamp(min=0.0).sqrt())
+    return 2.0 * float(torch.linalg.vector_norm(products, dtype=torch.float64)) / math.sqrt(max(products.numel(), 1))

@@ -7,7 +7,7 @@ from typing import Any
 
 from caloforge.detectors import Detector
 from caloforge.models.caloflow import CaloFlowSettings, caloflow
-from caloforge.models.flow_matching import FlowMatchingSettings, OneStepSettings, flow_matching, one_step
+from caloforge.models.flow_matching_showers import FlowMatchingSettings, OneStepSettings, flow_matching, one_step
 from caloforge.models.shower_model import ShowerModel
 from caloforge.registry import Registry
 

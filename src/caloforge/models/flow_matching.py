@@ -1,125 +1,88 @@
-"""Flow matching with a transformer: layer energies by a small flow, then voxels given them (after CaloDREAM,
-arXiv:2405.09629), or both at once."""
+"""What a recipe says about flow matching: the sections that every family with a velocity field shares."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 from torch import nn
 
-from caloforge.detectors import Detector
-from caloforge.factors import Factor, LayerEnergies, VoxelEnergies, VoxelShares, WholeShower
-from caloforge.generative.flow_matching import VelocityField
-from caloforge.generative.path import Linear, LipmanGaussian, Path, VariancePreserving
-from caloforge.generative.prediction import DataPrediction, NoisePrediction, Prediction, VelocityPrediction
-from caloforge.models.caloflow import FlowSettings
-from caloforge.models.patching import patch_layout
-from caloforge.models.sampling import SamplerSettings
-from caloforge.models.shower_model import ShowerModel
-from caloforge.nn.dit import DiT
-from caloforge.nn.patches import PatchLayout, side_by_side
-
-PATHS: dict[str, Path] = {
-    "linear": Linear(),
-    "lipman": LipmanGaussian(),
-    "variance-preserving": VariancePreserving(),
-}
-PREDICTIONS: dict[str, Prediction] = {
-    "velocity": VelocityPrediction(),
-    "data": DataPrediction(),
-    "noise": NoisePrediction(),
-}
+from caloforge.errors import CaloforgeError
+from caloforge.generative.choices import COUPLINGS, PATHS, PREDICTIONS, SOLVERS, TIME_LAWS, chosen, time_grid
+from caloforge.generative.flow_matching import FlowMatching, OdeSettings, VelocityField
 
 
-class TransformerSettings(BaseModel):
-    """Size of one DiT.
+def _checked(look_up: Callable[[Any], object]) -> AfterValidator:
+    """A check that a value can be looked up, whose error is the sentence of the look-up."""
 
-    patches: (layers, alpha bins, r bins) or (layers, x bins, y bins) of a patch, or a list of them, one for each run of
-    layers with equal grids. width, depth, heads, mlp_ratio: of the transformer. condition_width: of what time and
-    context become.
+    def check(value: Any) -> Any:
+        try:
+            look_up(value)
+        except CaloforgeError as error:
+            raise PydanticCustomError("choice", "{sentence}", {"sentence": str(error)}) from error
+        return value
+
+    return AfterValidator(check)
+
+
+Named = str | dict[str, Any]
+PathName = Annotated[Named, _checked(lambda value: chosen(PATHS, value))]
+PredictionName = Annotated[Named, _checked(lambda value: chosen(PREDICTIONS, value))]
+CouplingName = Annotated[Named, _checked(lambda value: chosen(COUPLINGS, value))]
+TimeLawName = Annotated[Named, _checked(lambda value: chosen(TIME_LAWS, value))]
+SolverName = Annotated[Named, _checked(lambda value: chosen(SOLVERS, value))]
+Steps = Annotated[int | list[float] | dict[str, Any], _checked(lambda value: OdeSettings(steps=time_grid(value)))]
+
+
+class OdeSection(BaseModel):
+    """How showers are generated from a velocity field; may be changed without training again.
+
+    solver: a name of `SOLVERS`, or a table like {kind: dopri5, rtol: 1e-4}. steps: a number of equal steps, a list of
+    times from 0 to 1, or {steps: 8, exponent: 2.0}.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    patches: tuple[int, int, int] | tuple[tuple[int, int, int], ...]
-    width: int = Field(default=480, ge=1)
-    depth: int = Field(default=6, ge=1)
-    heads: int = Field(default=6, ge=1)
-    mlp_ratio: float = Field(default=4.0, gt=0)
-    condition_width: int = Field(default=128, ge=1)
+    solver: SolverName = "heun"
+    steps: Steps = 16
+
+    def settings(self) -> OdeSettings:
+        """The settings of the sampler."""
+        return OdeSettings(chosen(SOLVERS, self.solver), time_grid(self.steps))
 
 
-class _Common(BaseModel):
-    """What both families say alike; energies in MeV.
+class FieldSection(OdeSection):
+    """A velocity field: how noise is joined to data, what the network says, how it is integrated by default.
 
-    path: from noise to data. prediction: what the network says. sampler: how it is integrated. beta, alpha, noise_mev,
-    voxel_space, threshold_mev: as in CaloFlow (`shares` in logits as CaloDREAM has them, `energies`: their log).
-    offset_mev, empty_spread: of that log and of the noise in empty voxels, see `VoxelEnergies`.
+    path: a name of `PATHS`, or a table like {kind: lipman, sigma_min: 1e-4}. prediction: a name of `PREDICTIONS`.
+    """
+
+    path: PathName = "linear"
+    prediction: PredictionName = "velocity"
+
+    def field(self, network: nn.Module, features: int) -> VelocityField:
+        """The velocity field of a network over (N, features)."""
+        path, prediction = chosen(PATHS, self.path), chosen(PREDICTIONS, self.prediction)
+        return VelocityField(network, features, path, prediction, self.settings())
+
+
+class MatchingSection(BaseModel):
+    """How a velocity field is trained.
+
+    coupling: a name of `COUPLINGS`; independent unless the coupling knows the condition, see docs/flow-matching.md.
+    time: a name of `TIME_LAWS`, or a table like {kind: logit-normal, mean: 0.4}. measure: a name of `PREDICTIONS`,
+    what the squared error is taken of; that of the field's own prediction where not given.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: Literal["linear", "lipman", "variance-preserving"] = "linear"
-    prediction: Literal["velocity", "data", "noise"] = "velocity"
-    sampler: SamplerSettings = SamplerSettings()
-    beta: float = Field(default=1.05, gt=0)
-    alpha: float = Field(default=1e-6, gt=0, lt=0.5)
-    voxel_space: Literal["shares", "energies"] = "shares"
-    noise_mev: float = Field(default=1e-3, gt=0)
-    threshold_mev: float | None = Field(default=None, gt=0)
-    offset_mev: float = Field(default=0.0, ge=0)
-    empty_spread: float = Field(default=0.3, gt=0)
+    coupling: CouplingName = "independent"
+    time: TimeLawName = "uniform"
+    measure: PredictionName | None = Field(default=None)
 
-    def field(self, transformer: TransformerSettings, layout: PatchLayout, context_features: int) -> VelocityField:
-        """The velocity field over the voxels of a layout."""
-        size = transformer
-        network = DiT(
-            layout, size.width, size.depth, size.heads, context_features, size.mlp_ratio, size.condition_width
-        )
-        return VelocityField(
-            network, layout.features, PATHS[self.path], PREDICTIONS[self.prediction], self.sampler.settings()
-        )
-
-    def voxel_factor(self, model: nn.Module, detector: Detector) -> VoxelEnergies | VoxelShares:
-        """The factor of the voxels in the chosen space."""
-        threshold_mev = self.threshold_mev if self.threshold_mev is not None else detector.threshold_mev
-        if self.voxel_space == "shares":
-            return VoxelShares(model, detector.slices, self.alpha, self.noise_mev, threshold_mev)
-        return VoxelEnergies(model, detector.slices, self.noise_mev, threshold_mev, self.offset_mev, self.empty_spread)
-
-
-class FlowMatchingSettings(_Common):
-    """What a recipe's `model` says for the family `flow-matching`: a spline flow for the layer energies, a DiT for the
-    voxels."""
-
-    family: Literal["flow-matching"] = "flow-matching"
-    energies: FlowSettings = FlowSettings(blocks=6, hidden=64, layers=2)
-    voxels: TransformerSettings
-
-
-class OneStepSettings(_Common):
-    """What a recipe's `model` says for the family `flow-matching-one-step`: one DiT for layer energies and voxels."""
-
-    family: Literal["flow-matching-one-step"] = "flow-matching-one-step"
-    shower: TransformerSettings
-
-
-def flow_matching(settings: FlowMatchingSettings, detector: Detector) -> ShowerModel:
-    """Layer energies, then voxels given them, not yet fitted: factors `energies` and `voxels`."""
-    flow = settings.energies.flow(detector.n_layers, 1)
-    energies = LayerEnergies(flow, detector.slices, settings.beta, settings.alpha, settings.noise_mev)
-    layout = patch_layout(detector, settings.voxels.patches)
-    field = settings.field(settings.voxels, layout, detector.n_layers + 1)
-    factors: dict[str, Factor] = {"energies": energies, "voxels": settings.voxel_factor(field, detector)}
-    return ShowerModel(detector, factors)
-
-
-def one_step(settings: OneStepSettings, detector: Detector) -> ShowerModel:
-    """Everything at once, not yet fitted: the factor `shower`. The layer energies are a token of their own."""
-    voxels = patch_layout(detector, settings.shower.patches)
-    layers = PatchLayout(((tuple(range(detector.n_layers)),),), ((0.0, 0.0, 0.0),), voxels.periodic)
-    field = settings.field(settings.shower, side_by_side([layers, voxels]), 1)
-    untaught = nn.Identity()
-    energies = LayerEnergies(untaught, detector.slices, settings.beta, settings.alpha, settings.noise_mev)
-    return ShowerModel(detector, {"shower": WholeShower(field, energies, settings.voxel_factor(untaught, detector))})
+    def objective(self, model: nn.Module) -> FlowMatching:
+        """The objective that trains the model; raises CaloforgeError where it is no velocity field."""
+        measure = None if self.measure is None else chosen(PREDICTIONS, self.measure)
+        return FlowMatching(model, chosen(COUPLINGS, self.coupling), chosen(TIME_LAWS, self.time), measure)

@@ -5,24 +5,12 @@ from __future__ import annotations
 from torch import nn
 
 from caloforge.errors import CaloforgeError
-from caloforge.generative.conditional_ot import ConditionalOT
 from caloforge.generative.contracts import Objective
-from caloforge.generative.coupling import Coupling, ExactOT, Independent
 from caloforge.generative.distillation import Distillation
 from caloforge.generative.flow import Flow
-from caloforge.generative.flow_matching import FlowMatching, VelocityField
+from caloforge.generative.flow_matching import VelocityField
 from caloforge.generative.likelihood import MaximumLikelihood
-from caloforge.generative.sinkhorn import Sinkhorn
-from caloforge.generative.time_law import LogitNormalTime, Stratified, TimeLaw, UniformTime
 from caloforge.models.recipe import Stage
-
-COUPLINGS: dict[str, Coupling] = {
-    "independent": Independent(),
-    "ot": ExactOT(),
-    "conditional-ot": ConditionalOT(),
-    "sinkhorn": Sinkhorn(),
-}
-TIMES: dict[str, TimeLaw] = {"uniform": Stratified(UniformTime()), "logit-normal": Stratified(LogitNormalTime())}
 
 
 def objective_of(stage: Stage, model: nn.Module, teacher: nn.Module) -> Objective:
@@ -38,7 +26,7 @@ def objective_of(stage: Stage, model: nn.Module, teacher: nn.Module) -> Objectiv
                 f"stage '{stage.name}': flow matching trains a velocity field, but the factor '{stage.factor}' is"
                 f" learned by {type(model).__name__}; say 'objective: likelihood'."
             )
-        return FlowMatching(model, COUPLINGS[stage.coupling], TIMES[stage.times])
+        return stage.matching.objective(model)
     if isinstance(model, VelocityField):
         raise CaloforgeError(
             f"stage '{stage.name}': the factor '{stage.factor}' is a velocity field, whose likelihood is too costly to"

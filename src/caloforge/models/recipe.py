@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from caloforge.errors import CaloforgeError
 from caloforge.models.build import FAMILIES
 from caloforge.models.caloflow import CaloFlowSettings
-from caloforge.models.flow_matching import FlowMatchingSettings, OneStepSettings
+from caloforge.models.flow_matching import MatchingSection
+from caloforge.models.flow_matching_showers import FlowMatchingSettings, OneStepSettings
 from caloforge.registry import nearest
 
 SCHEMA = 1
@@ -60,20 +61,20 @@ class Training(_Strict):
     tensorboard: bool = True
     seed: int = Field(default=0, ge=0)
     threads: int | None = Field(default=None, ge=1)
+    workers: int = Field(default=1, ge=0)
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
 
 
 class Stage(_Strict):
     """One training: which factor of the model, by which objective; `model` changes the model from here on.
 
-    coupling, times: of flow matching alone, by the names in COUPLINGS and TIMES of `caloforge.models.objectives`.
+    matching: of flow matching alone.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     factor: str
     objective: Literal["likelihood", "distillation", "flow-matching"] = "likelihood"
-    coupling: Literal["independent", "ot", "conditional-ot", "sinkhorn"] = "independent"
-    times: Literal["uniform", "logit-normal"] = "uniform"
+    matching: MatchingSection = MatchingSection()
     from_: str | None = Field(
         None, alias="from", description="the earlier stage whose factor teaches or starts this one"
     )
@@ -83,8 +84,6 @@ class Stage(_Strict):
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), populate_by_name=True)
 
-
-FLOW_MATCHING_ONLY = ("coupling", "times")
 
 SETTINGS: dict[str, type[BaseModel]] = {
     "caloflow": CaloFlowSettings,
@@ -141,8 +140,7 @@ class Recipe(_Strict):
         plan = self.model_dump(by_alias=True, mode="json")
         for stage in plan["stages"]:
             if stage["objective"] != "flow-matching":
-                for key in FLOW_MATCHING_ONLY:
-                    del stage[key]
+                del stage["matching"]
         return plan
 
 
@@ -329,12 +327,11 @@ def _check_stages(recipe: Recipe, where: _Where) -> None:
             raise CaloforgeError(
                 f"{where(('stages', index))}: distillation needs a teacher; add 'from: <an earlier stage>'."
             )
-        for key in FLOW_MATCHING_ONLY:
-            if key in stage.model_fields_set and stage.objective != "flow-matching":
-                raise CaloforgeError(
-                    f"{where(('stages', index, key))}: {key} is for flow matching, but stage '{stage.name}' has the"
-                    f" objective '{stage.objective}'; leave it out, or say 'objective: flow-matching'."
-                )
+        if "matching" in stage.model_fields_set and stage.objective != "flow-matching":
+            raise CaloforgeError(
+                f"{where(('stages', index, 'matching'))}: matching is for flow matching, but stage '{stage.name}' has"
+                f" the objective '{stage.objective}'; leave it out, or say 'objective: flow-matching'."
+            )
         seen[stage.name] = stage
 
 

@@ -7,6 +7,7 @@ from caloforge.nn.mlp import MLP
 from caloforge.nn.patches import PatchLayout, side_by_side
 from caloforge.nn.position import encode_positions
 from caloforge.nn.rms_norm import rms_norm
+from caloforge.nn.timed_mlp import TimedMLP
 
 __all__ = [
     "MADE",
@@ -15,6 +16,7 @@ __all__ = [
     "MaskedLinear",
     "PatchLayout",
     "SelfAttention",
+    "TimedMLP",
     "encode_positions",
     "hidden_degrees",
     "rms_norm",

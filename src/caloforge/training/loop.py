@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,11 +16,12 @@ from torch import Tensor, nn
 
 from caloforge.errors import CaloforgeError
 from caloforge.generative.contracts import Batch, BatchSource, Objective, Turn
-from caloforge.randomness import numpy_generator, stream_seed
+from caloforge.randomness import stream_seed
 from caloforge.training.callbacks import Callback, Moment
 from caloforge.training.checkpoint import WEIGHTS, load_weights, point, prune, save_weights, step_name
 from caloforge.training.ema import MovingAverage
 from caloforge.training.logs import Logs
+from caloforge.training.preparation import Pool, pools, prepared
 from caloforge.training.progress import ProgressBar
 from caloforge.training.resume import Position, claim, frozen_digests, load_resume, save_resume
 from caloforge.training.schedule import learning_rate
@@ -199,9 +200,9 @@ class _Run:
         self.log = Logs(self.out / "logs", position.step, settings.tensorboard)
         self.generator = torch.Generator(self.fabric.device)
         try:
-            with Signals() as signals, bar:
+            with Signals() as signals, bar, closing(self._batches()) as batches:
                 self._training_mode()
-                for batch in self._batches():
+                for batch in batches:
                     self._update(batch)
                     self._after_update(bar, signals)
                     if position.ended or signals.stop:
@@ -210,18 +211,30 @@ class _Run:
             self.log.close()
         return not position.ended
 
-    def _batches(self) -> Iterator[Batch]:
-        """Batches from the run's position on; with several processes every one takes each world-th."""
-        world = self.fabric.world_size
-        while True:
-            epoch, start = divmod(self.position.step, self.per_epoch)
-            source = islice(self.batches.epoch(epoch, start * world), self.rank, None, world)
-            arrived = 0
-            for batch in islice(source, self.per_epoch - start):
-                arrived += 1
-                yield batch
-            if arrived < self.per_epoch - start:
-                raise RuntimeError(f"epoch {epoch} ended after {start + arrived} batches instead of {self.per_epoch}")
+    def _batches(self) -> Generator[Batch, None, None]:
+        """Prepared batches from the run's position on."""
+        first = self.position.step
+        with closing(self._prepared(self._pools(first), "training")) as batches:
+            for step, batch in batches:
+                if step >= first:
+                    yield batch
+
+    def _pools(self, step: int) -> Iterator[Pool]:
+        """Pools of batches from that of a step on; with several processes every one takes each world-th batch."""
+        world, size = self.fabric.world_size, self.objective.pool
+        first_epoch, start = divmod(step, self.per_epoch)
+        for epoch in range(first_epoch, self.settings.epochs):
+            arrived = start - start % size
+            source = islice(self.batches.epoch(epoch, arrived * world), self.rank, None, world)
+            for first, pool in pools(islice(source, self.per_epoch - arrived), arrived, size):
+                arrived += len(pool)
+                yield epoch * self.per_epoch + first, pool
+            if arrived < self.per_epoch:
+                raise RuntimeError(f"epoch {epoch} ended after {arrived} batches instead of {self.per_epoch}")
+            start = 0
+
+    def _prepared(self, source: Iterator[Pool], purpose: str) -> Generator[tuple[int, Batch], None, None]:
+        return prepared(self.objective, source, self.settings.seed, purpose, self.rank, self.settings.workers)
 
     def _training_mode(self) -> None:
         self.objective.train()
@@ -246,9 +259,7 @@ class _Run:
     def _forward(self, batch: Batch, turn: Turn, purpose: str, index: int) -> tuple[Tensor, dict[str, float]]:
         """The loss of a prepared batch and all numbers; its randomness is that of (purpose, index)."""
         self._seed(purpose, index)
-        rng = numpy_generator(self.settings.seed, purpose + " batch", index, self.rank)
-        ready = self.fabric.to_device(dict(self.objective.prepare(batch, rng)))
-        output = self.wrapped(ready, turn.name, self.generator)
+        output = self.wrapped(self.fabric.to_device(dict(batch)), turn.name, self.generator)
         return output["loss"], {name: float(value.detach()) for name, value in output.items()}
 
     def _update(self, batch: Batch) -> None:
@@ -341,9 +352,11 @@ class _Run:
     @torch.no_grad()
     def _validation_numbers(self, source: BatchSource) -> dict[str, float]:
         world, sums = self.fabric.world_size, dict[str, list[float]]()
-        for index, batch in enumerate(islice(source.epoch(0), self.rank, None, world)):
-            _, numbers = self._forward(batch, self.moving[0], "validation", index)
-            _add(sums, {f"validation/{name}": value for name, value in numbers.items()}, _rows(batch))
+        mine = islice(source.epoch(0), self.rank, None, world)
+        with closing(self._prepared(pools(mine, 0, self.objective.pool), "validation")) as batches:
+            for index, batch in batches:
+                _, numbers = self._forward(batch, self.moving[0], "validation", index)
+                _add(sums, {f"validation/{name}": value for name, value in numbers.items()}, _rows(batch))
         if world > 1:
             reduced = {name: self.fabric.all_reduce(torch.tensor(pair), reduce_op="sum") for name, pair in sums.items()}
             sums = {name: pair.tolist() for name, pair in reduced.items()}

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from caloforge.errors import CaloforgeError
 
-FREE = frozenset({"keep", "checkpoint_every", "log_every", "tensorboard"})
+FREE = frozenset({"keep", "checkpoint_every", "log_every", "tensorboard", "workers"})
 """Settings that leave the outcome alone and may differ when a run is taken up again."""
 
 
@@ -36,6 +36,7 @@ class TrainingSettings:
     tensorboard       whether TensorBoard files are written as well
     seed              of everything random in the run
     threads           threads of torch on the CPU; None: as they are
+    workers           threads that read and prepare batches ahead of the steps; 0: each step prepares its own
     accelerator       "auto", "cpu", "cuda" or "mps"
 
     Raises CaloforgeError where a value is out of range.
@@ -60,12 +61,14 @@ class TrainingSettings:
     tensorboard: bool = True
     seed: int = 0
     threads: int | None = None
+    workers: int = 1
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "betas", tuple(self.betas))
         for name in ("epochs", "cycle_steps", "log_every"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
+        self._require("workers", self.workers >= 0, "at least 0")
         for name in ("patience", "validate_every", "checkpoint_every", "keep", "threads"):
             value = getattr(self, name)
             self._require(name, value is None or value >= 1, "at least 1 or none")
