@@ -28,11 +28,11 @@ from harness import Goals, quick, setting, spread  # isort: skip
 import numpy as np
 import ot
 import torch
-from caloforge.generative.flow_matching import FlowMatching, VelocityField
 from torch import Tensor
 
 from caloforge.detectors import load_detector
 from caloforge.generative.coupling import Coupling, ExactOT, Independent
+from caloforge.generative.flow_matching import FlowMatching, VelocityField
 from caloforge.generative.transport_cost import centred_products
 from caloforge.models.build import build
 from caloforge.models.recipe import load_recipe

@@ -6,7 +6,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from caloforge.factors import Bijection, Chain, LayerFractions, Log, Logit, SmoothStandardise, Softplus, Standardise
+from caloforge.factors import (
+    Bijection,
+    Chain,
+    LayerFractions,
+    Log,
+    Logit,
+    SmoothStandardise,
+    Softplus,
+    Standardise,
+    ThresholdLog,
+)
 
 N, D = 64, 5
 
@@ -33,6 +43,8 @@ def incident(generator: torch.Generator) -> Tensor:
 BIJECTIONS: dict[str, tuple[Callable[[], Bijection], Callable[[torch.Generator], Tensor]]] = {
     "logit": (lambda: Logit(1e-6), shares),
     "log": (lambda: Log(1e-3), energies),
+    "threshold log": (lambda: ThresholdLog(20.0, 30.0), energies),
+    "threshold log without offset": (lambda: ThresholdLog(20.0, 0.0), energies),
     "softplus": (Softplus, energies),
     "layer fractions": (lambda: LayerFractions(1.05), energies),
     "standardise": (lambda: fitted(Standardise(D)), energies),

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from caloforge.generative import SlowPathWarning, fallback
+from caloforge.generative import SlowPathWarning
 from caloforge.generative.fused_spline import _spline, fused_spline
 from caloforge.generative.spline import spline_from_raw
 from caloforge.generative.spline_tile import (
@@ -28,6 +28,7 @@ from caloforge.generative.spline_tile import (
     image,
     tile,
 )  # fmt: skip
+from caloforge.nn import fallback
 
 BOUND, BINS = 6.0, 8
 

@@ -14,11 +14,10 @@ from caloforge.generative import (
     MaskedAutoregressive,
     Permutation,
     Spline,
-    compilation,
 )
 from caloforge.generative.fast_walk import fast_walk
 from caloforge.generative.walk import Layers, walk
-from caloforge.nn import MADE
+from caloforge.nn import MADE, compilation
 
 SPLINE = Spline(5, 4.0)
 MADES = {

@@ -78,7 +78,9 @@ def test_unphysical_showers_are_drawn_again_and_counted(
 ) -> None:
     original, calls = ShowerModel.sample_state, []
 
-    def broken(self: ShowerModel, energy: torch.Tensor, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    def broken(
+        self: ShowerModel, energy: torch.Tensor, generator: torch.Generator, settings: object
+    ) -> dict[str, torch.Tensor]:
         state = original(self, energy, generator)
         if not calls:
             showers = state["deposits_mev"]
@@ -102,7 +104,7 @@ def test_showers_that_keep_contradicting_themselves_are_kept(
     monkeypatch.setattr(
         ShowerModel,
         "sample_state",
-        lambda self, energy, generator: original(self, energy, generator) | {"mismatch": torch.ones(len(energy))},
+        lambda self, energy, generator, _: original(self, energy, generator) | {"mismatch": torch.ones(len(energy))},
     )
     done = generate(trained, ENERGIES, tmp_path / "out.hdf5", batch=200, threads=1)
     assert done.showers == 130 and done.redrawn == 5 * 130
@@ -111,7 +113,7 @@ def test_showers_that_keep_contradicting_themselves_are_kept(
 def test_showers_that_stay_unphysical_are_an_error(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = lambda self, energy, generator: {"deposits_mev": torch.full((len(energy), 13), torch.nan)}  # noqa: E731
+    broken = lambda self, energy, generator, _: {"deposits_mev": torch.full((len(energy), 13), torch.nan)}  # noqa: E731
     monkeypatch.setattr(ShowerModel, "sample_state", broken)
     with pytest.raises(CaloforgeError, match="stayed unphysical"):
         generate(trained, ENERGIES, tmp_path / "out.hdf5", threads=1)

@@ -35,6 +35,11 @@ def test_shipped_recipes_load_and_survive_writing(name: str) -> None:
     recipe = load_recipe(name)
     assert recipe.name == name
     assert parse_recipe(recipe.to_yaml(), "copy") == recipe
+
+
+@pytest.mark.parametrize("name", [name for name in recipe_names() if name.startswith("caloflow")])
+def test_students_are_inverse_and_teachers_masked(name: str) -> None:
+    recipe = load_recipe(name)
     assert recipe.model_of("student")["voxels"]["direction"] == "inverse"
     assert recipe.model_of("voxels")["voxels"]["direction"] == "masked"
 

@@ -28,6 +28,11 @@ def generate(
         bool, typer.Option("--extrapolate", help="Allow energies outside the trained range.")
     ] = False,
     mirrors: Annotated[bool, typer.Option("--mirrors", help="Average over the symmetries of the detector.")] = False,
+    solver: Annotated[
+        str | None,
+        typer.Option(help="Of flow matching: euler, midpoint, heun, rk4 or dopri5, instead of the recipe's."),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of the solver, instead of the recipe's.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Generate showers; interrupted and started again with the same arguments, the file comes out the same."""
@@ -65,6 +70,8 @@ def generate(
             threads=threads,
             extrapolate=extrapolate,
             mirrors=mirrors,
+            solver=solver,
+            steps=steps,
             progress=show,
         )
     except KeyboardInterrupt as interrupt:

@@ -20,25 +20,30 @@ from caloforge.training import Callback, Moment
 
 SEED = 0
 PATIENCE_S = 30.0
+SHARE = 0.05
+"""Of the time of training that figures may take, where drawing showers is slow."""
 Floats = NDArray[np.float64]
 
 
 class Preview(Callback):
     """Draws one shower for each of a few Geant4 showers (their incident energies) and compares the two.
 
-    model: of whose factors those up to `factor` are drawn from. After a validation, at most every PATIENCE_S seconds,
-    and at the end; the newest figure is preview.png in the run's folder. Its random numbers are its own.
+    model: of whose factors those up to `factor` are drawn from. After a validation, at most every PATIENCE_S seconds
+    and for a SHARE of the time, and at the end; the newest figure is preview.png in the run's folder. Its random
+    numbers are its own.
     """
 
     def __init__(self, model: ShowerModel, factor: str, reference: Showers) -> None:
         self.model, self.factor, self.reference = model, factor, reference
-        self._last = -np.inf
+        self._next = -np.inf
 
     def on_validation(self, moment: Moment) -> None:
         """Draw, unless the last figure is still fresh."""
-        if time.monotonic() - self._last >= PATIENCE_S:
+        began = time.monotonic()
+        if began >= self._next:
             self._show(moment)
-            self._last = time.monotonic()
+            ended = time.monotonic()
+            self._next = ended + max(PATIENCE_S, (ended - began) / SHARE)
 
     def on_end(self, moment: Moment) -> None:
         """Draw with the best weights."""

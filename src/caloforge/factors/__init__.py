@@ -11,8 +11,10 @@ from caloforge.factors.transforms import (
     SmoothStandardise,
     Softplus,
     Standardise,
+    ThresholdLog,
 )
 from caloforge.factors.voxels import VoxelEnergies, VoxelShares
+from caloforge.factors.whole_shower import WholeShower
 
 __all__ = [
     "Bijection",
@@ -26,6 +28,8 @@ __all__ = [
     "Softplus",
     "Standardise",
     "State",
+    "ThresholdLog",
     "VoxelEnergies",
     "VoxelShares",
+    "WholeShower",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +47,7 @@ class Factor(nn.Module):
         """The draws that the factor's model needs."""
         return dict(self.model.noise({}))  # type: ignore[operator]
 
-    def decode(self, noise: Batch, state: State) -> State:
-        """Generate this factor's part and add it to the state."""
-        x = self.model.decode(noise, {"context": self.context(state)})  # type: ignore[operator]
+    def decode(self, noise: Batch, state: State, settings: Any = None) -> State:
+        """Generate this factor's part and add it to the state; `settings` are those of the model's sampling."""
+        x = self.model.decode(noise, {"context": self.context(state)}, settings)  # type: ignore[operator]
         return {**state, **self.write(x, state)}

@@ -41,10 +41,13 @@ FILL_CENTRE, FILL_SPREAD, FILL_RANGE = -0.5, 0.3, (-1.6, 0.42)
 """Noise of empty voxels in decades: centre from the threshold, spread, and where it is cut about the centre."""
 
 
-def fill_empty(deposits_mev: Tensor, threshold_mev: float, generator: torch.Generator) -> Tensor:
-    """Deposits (N, V) in MeV with every voxel below the threshold replaced by log-normal noise just below it."""
+def fill_empty(
+    deposits_mev: Tensor, threshold_mev: float, generator: torch.Generator, spread: float = FILL_SPREAD
+) -> Tensor:
+    """Deposits (N, V) in MeV with every voxel below the threshold replaced by log-normal noise just below it, of this
+    spread in decades."""
     draws = torch.randn(deposits_mev.shape, generator=generator, dtype=torch.float32, device=deposits_mev.device)
-    decades = FILL_CENTRE + (FILL_SPREAD * draws).clamp(*FILL_RANGE)
+    decades = FILL_CENTRE + (spread * draws).clamp(*FILL_RANGE)
     return torch.where(deposits_mev < threshold_mev, (threshold_mev * 10**decades).to(deposits_mev.dtype), deposits_mev)
 
 

@@ -73,6 +73,31 @@ class Log(Bijection):
         return torch.exp(y) - self.offset
 
 
+class ThresholdLog(Bijection):
+    """y = log(x + offset) from the threshold on, log(threshold + offset) + log(x / threshold) below, for x > 0.
+
+    Both in the unit of x. Deposits just above a threshold are rare; the offset draws the gap together that they leave
+    between empty voxels, which are noise below the threshold, and the others. Without one this is the logarithm.
+    """
+
+    def __init__(self, threshold: float, offset: float) -> None:
+        super().__init__()
+        if threshold <= 0 or offset < 0:
+            raise ValueError(f"threshold is {threshold}, offset {offset}; one must be positive, one not negative")
+        self.threshold, self.offset = threshold, offset
+        self.edge = math.log(threshold + offset)
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        above = torch.log(x + self.offset)
+        below = torch.log(x.clamp_min(TINY))
+        y = torch.where(x >= self.threshold, above, below + (self.edge - math.log(self.threshold)))
+        return y, -torch.where(x >= self.threshold, above, below).sum(-1)
+
+    def inverse(self, y: Tensor, condition: Tensor | None = None) -> Tensor:
+        below = self.threshold * torch.exp((y - self.edge).clamp_max(0))
+        return torch.where(y >= self.edge, torch.exp(y) - self.offset, below)
+
+
 class LayerFractions(Bijection):
     """Layer energies (N, L) in MeV to u-space, given the incident energy (N, 1) in MeV.
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from caloforge.factors.factor import Factor, State
 from caloforge.factors.lossy import (
+    FILL_SPREAD,
     dequantise,
     fill_empty,
     layer_sums,
@@ -16,7 +17,7 @@ from caloforge.factors.lossy import (
     scale_to_layers,
     share_layers,
 )
-from caloforge.factors.transforms import Logit, SmoothStandardise, Standardise
+from caloforge.factors.transforms import Logit, SmoothStandardise, Standardise, ThresholdLog
 
 LAYER_FLOOR = 1e-8
 
@@ -101,20 +102,31 @@ class VoxelEnergies(_Voxels):
     while their share does. Empty voxels become log-normal noise just below the threshold (`fill_empty`), a narrow peak
     beside the spectrum. Generated voxels stay within the range of the showers fitted to, those below the threshold
     are emptied and the rest scaled to the layer's energy; how much that had to change is the `mismatch`.
-    model, slices, noise_mev (on the layer energies), threshold_mev as in VoxelShares; our own variation of CaloFlow
-    (arXiv:2106.05285).
+    model, slices, noise_mev (on the layer energies), threshold_mev as in VoxelShares. offset_mev: of the log, see
+    `ThresholdLog`; empty_spread: of the noise, in decades. Models that smear want a large offset and a narrow noise.
+    Our own variation of CaloFlow (arXiv:2106.05285).
     """
 
     lowest: Tensor
     highest: Tensor
 
-    def __init__(self, model: nn.Module, slices: tuple[slice, ...], noise_mev: float, threshold_mev: float) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        slices: tuple[slice, ...],
+        noise_mev: float,
+        threshold_mev: float,
+        offset_mev: float = 0.0,
+        empty_spread: float = FILL_SPREAD,
+    ) -> None:
         super().__init__(model, slices, noise_mev, threshold_mev)
+        self.log, self.empty_spread = ThresholdLog(threshold_mev, offset_mev), empty_spread
         self.register_buffer("lowest", torch.full((slices[-1].stop,), -math.inf))
         self.register_buffer("highest", torch.full((slices[-1].stop,), math.inf))
 
     def _line(self, deposits_mev: Tensor, generator: torch.Generator) -> Tensor:
-        return torch.log(fill_empty(deposits_mev, self.threshold_mev, generator))
+        line: Tensor = self.log(fill_empty(deposits_mev, self.threshold_mev, generator, self.empty_spread))[0]
+        return line
 
     def fit(self, incident_energy_mev: Tensor, deposits_mev: Tensor) -> None:
         super().fit(incident_energy_mev, deposits_mev)
@@ -125,7 +137,7 @@ class VoxelEnergies(_Voxels):
     def write(self, x: Tensor, state: State) -> State:
         energy = state["incident_energy_mev"].float()[:, None]
         bounded = torch.minimum(torch.maximum(x, self.lowest), self.highest)
-        drawn = torch.exp(self.standardise.inverse(bounded, energy))
+        drawn = self.log.inverse(self.standardise.inverse(bounded, energy))
         layers = state["layer_energy_mev"]
         deposits = scale_to_layers(drawn, layers, self.slices, self.threshold_mev)
         visible = torch.where(drawn >= self.threshold_mev, drawn, torch.zeros_like(drawn))

@@ -17,7 +17,6 @@ from caloforge.generative.contracts import (
 )
 from caloforge.generative.coupling import Coupling, ExactOT, Independent
 from caloforge.generative.distillation import Distillation
-from caloforge.generative.fallback import SlowPathWarning
 from caloforge.generative.flow import Flow, Trace
 from caloforge.generative.flow_matching import FlowMatching, OdeSettings, VelocityField
 from caloforge.generative.fused_spline import fused_spline
@@ -44,6 +43,7 @@ from caloforge.generative.sorted_ot import SortedOT
 from caloforge.generative.spline import Knots, normalise, rational_quadratic_spline, spline_from_raw
 from caloforge.generative.time_law import LogitNormalTime, Stratified, TimeLaw, UniformTime
 from caloforge.generative.univariate import Affine, Spline, Univariate
+from caloforge.nn.fallback import SlowPathWarning
 
 __all__ = [
     "RK4",

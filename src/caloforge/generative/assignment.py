@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from caloforge.errors import CaloforgeError
 from caloforge.generative import assignment_kernel
-from caloforge.generative.compilation import announced
+from caloforge.nn.compilation import announced
 
 _LIST = 32
 _TOLERANCE = 1e-11

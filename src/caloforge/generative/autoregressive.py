@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from caloforge.errors import CaloforgeError
-from caloforge.generative.fallback import kernels_apply
 from caloforge.generative.fast_walk import fast_walk
 from caloforge.generative.univariate import Spline, Univariate
 from caloforge.generative.walk import Layers, walk
+from caloforge.nn.fallback import kernels_apply
 from caloforge.nn.made import MADE
 
 

@@ -18,11 +18,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from caloforge.generative.compilation import announced
 from caloforge.generative.spline import MAX_DERIVATIVE
 from caloforge.generative.univariate import Spline
 from caloforge.generative.walk import Layers, order_of
 from caloforge.generative.walk import walk as plain_walk
+from caloforge.nn.compilation import announced
 
 BLOCK = 32
 TILE = 256

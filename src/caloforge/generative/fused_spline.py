@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from caloforge.generative.compilation import announced
-from caloforge.generative.fallback import kernels_apply
 from caloforge.generative.spline import MAX_DERIVATIVE, spline_from_raw
+from caloforge.nn.compilation import announced
+from caloforge.nn.fallback import kernels_apply
 
 
 @torch.library.custom_op("caloforge::spline", mutates_args=(), device_types="cpu")

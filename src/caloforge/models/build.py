@@ -7,11 +7,19 @@ from typing import Any
 
 from caloforge.detectors import Detector
 from caloforge.models.caloflow import CaloFlowSettings, caloflow
+from caloforge.models.flow_matching_showers import FlowMatchingSettings, OneStepSettings, flow_matching, one_step
 from caloforge.models.shower_model import ShowerModel
 from caloforge.registry import Registry
 
 FAMILIES: Registry[Callable[[Mapping[str, Any], Detector], ShowerModel]] = Registry("model family", "caloforge.models")
 FAMILIES.add("caloflow", lambda settings, detector: caloflow(CaloFlowSettings.model_validate(settings), detector))
+FAMILIES.add(
+    "flow-matching",
+    lambda settings, detector: flow_matching(FlowMatchingSettings.model_validate(settings), detector),
+)
+FAMILIES.add(
+    "flow-matching-one-step", lambda settings, detector: one_step(OneStepSettings.model_validate(settings), detector)
+)
 
 
 def build(model: Mapping[str, Any], detector: Detector) -> ShowerModel:

@@ -21,7 +21,9 @@ from torch import Tensor
 from caloforge import __version__
 from caloforge.errors import CaloforgeError
 from caloforge.files import replaced, write_text
+from caloforge.generative.flow_matching import OdeSettings
 from caloforge.models.checkpoint import load_checkpoint
+from caloforge.models.sampling import chosen_sampler
 from caloforge.models.shower_model import ShowerModel
 from caloforge.randomness import numpy_generator, stream_seed
 from caloforge.showers import Showers, ShowerWriter
@@ -59,14 +61,17 @@ def generate(
     threads: int | None = None,
     extrapolate: bool = False,
     mirrors: bool = False,
+    solver: str | None = None,
+    steps: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Generated:
     """Generate one shower for each incident energy (N,) in MeV and write them to the HDF5 file `out`.
 
     Finished pieces wait in OUT.partial; started again with the same settings it goes on there, and the file comes out
     the same, byte by byte. mirrors: pass each shower through a random symmetry of the detector, which averages the
-    model over them. progress: called with the number of showers done so far. Raises CaloforgeError where energies are
-    outside the trained range without `extrapolate`, `out` exists, settings changed, or a shower stays unphysical.
+    model over them. solver, steps: of models that are integrated, instead of the recipe's. progress: called with the
+    number of showers done so far. Raises CaloforgeError where energies are outside the trained range without
+    `extrapolate`, `out` exists, settings changed, a solver is unknown, or a shower stays unphysical.
     """
     out = Path(out)
     energies = np.ascontiguousarray(incident_energy_mev, dtype=np.float32)
@@ -82,6 +87,7 @@ def generate(
     if not extrapolate:
         check_range(energies, provenance["incident_range_mev"], provenance.get("incident_energies"))
     largest_ratio = float(recipe.model.get("beta", 1.2 * provenance.get("largest_total_over_incident", 1.0)))
+    sampler = chosen_sampler(recipe.model_of(str(provenance["stage"])), solver, steps, recipe.name)
     identity = {
         "weights_sha256": provenance.get("weights_sha256", ""),
         "energies_sha256": hashlib.sha256(energies.tobytes()).hexdigest(),
@@ -89,6 +95,7 @@ def generate(
         "seed": seed,
         "batch": batch,
         "mirrors": mirrors,
+        "sampler": None if sampler is None else sampler.model_dump(),
         "caloforge": __version__,
         "torch": str(torch.__version__),
     }
@@ -96,7 +103,7 @@ def generate(
         settings = {**identity, "threads": used}
         partial = out.with_name(out.name + ".partial")
         _same_settings(partial, settings)
-        draw = _Draw(model, seed, largest_ratio, mirrors)
+        draw = _Draw(model, seed, largest_ratio, mirrors, None if sampler is None else sampler.settings())
         per_file = batch * max(1, _ROWS_PER_FILE // batch)
         seconds = 0.0
         pieces = []
@@ -150,8 +157,10 @@ def physical(deposits_mev: Tensor, incident_energy_mev: Tensor, largest_ratio: f
 class _Draw:
     """Showers of one batch and the number drawn again; a function of (seed, batch number) alone."""
 
-    def __init__(self, model: ShowerModel, seed: int, largest_ratio: float, mirrors: bool) -> None:
-        self.model, self.seed, self.largest_ratio = model, seed, largest_ratio
+    def __init__(
+        self, model: ShowerModel, seed: int, largest_ratio: float, mirrors: bool, sampler: OdeSettings | None
+    ) -> None:
+        self.model, self.seed, self.largest_ratio, self.sampler = model, seed, largest_ratio, sampler
         self.views = model.detector.views(mirrors)
 
     def __call__(self, energies: NDArray[np.float32], index: int) -> tuple[NDArray[np.float32], int]:
@@ -184,7 +193,7 @@ class _Draw:
     def _sample(self, energy: Tensor, purpose: str, *indices: int) -> tuple[Tensor, Tensor]:
         """Deposits (N, V) in MeV, and which showers contradict themselves (N,)."""
         generator = torch.Generator().manual_seed(stream_seed(self.seed, purpose, *indices))
-        state = self.model.sample_state(energy, generator)
+        state = self.model.sample_state(energy, generator, self.sampler)
         mismatch = state.get("mismatch", torch.zeros(len(energy)))
         return state["deposits_mev"], ~(mismatch <= LARGEST_MISMATCH)
 
@@ -240,6 +249,8 @@ def _merge(
         "redrawn": redrawn,
         **{key: settings[key] for key in ("weights_sha256", "seed", "batch", "threads", "mirrors", "torch")},
     }
+    if settings["sampler"] is not None:
+        attributes["sampler"] = json.dumps(settings["sampler"])
     if model.detector.particle:
         attributes["particle"] = model.detector.particle
     first = 0

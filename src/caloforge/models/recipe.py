@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from caloforge.errors import CaloforgeError
 from caloforge.models.build import FAMILIES
 from caloforge.models.caloflow import CaloFlowSettings
+from caloforge.models.flow_matching import MatchingSection
+from caloforge.models.flow_matching_showers import FlowMatchingSettings, OneStepSettings
 from caloforge.registry import nearest
 
 SCHEMA = 1
@@ -64,11 +66,15 @@ class Training(_Strict):
 
 
 class Stage(_Strict):
-    """One training: which factor of the model, by which objective; `model` changes the model from here on."""
+    """One training: which factor of the model, by which objective; `model` changes the model from here on.
+
+    matching: of flow matching alone.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     factor: str
-    objective: Literal["likelihood", "distillation"] = "likelihood"
+    objective: Literal["likelihood", "distillation", "flow-matching"] = "likelihood"
+    matching: MatchingSection = MatchingSection()
     from_: str | None = Field(
         None, alias="from", description="the earlier stage whose factor teaches or starts this one"
     )
@@ -79,10 +85,18 @@ class Stage(_Strict):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), populate_by_name=True)
 
 
-SETTINGS: dict[str, type[BaseModel]] = {"caloflow": CaloFlowSettings}
+SETTINGS: dict[str, type[BaseModel]] = {
+    "caloflow": CaloFlowSettings,
+    "flow-matching": FlowMatchingSettings,
+    "flow-matching-one-step": OneStepSettings,
+}
 """What `model` may say for each family of ours; those of other packages check theirs when they build."""
 
-FACTORS = {"caloflow": ("energies", "voxels")}
+FACTORS = {
+    "caloflow": ("energies", "voxels"),
+    "flow-matching": ("energies", "voxels"),
+    "flow-matching-one-step": ("shower",),
+}
 
 
 class Recipe(_Strict):
@@ -119,7 +133,15 @@ class Recipe(_Strict):
 
     def to_yaml(self) -> str:
         """The recipe with every default written out."""
-        return yaml.safe_dump(self.model_dump(by_alias=True, mode="json"), sort_keys=False, allow_unicode=True)
+        return yaml.safe_dump(self.plan(), sort_keys=False, allow_unicode=True)
+
+    def plan(self) -> dict[str, Any]:
+        """The recipe with every default written out, as JSON keeps it; each stage with what its objective knows."""
+        plan = self.model_dump(by_alias=True, mode="json")
+        for stage in plan["stages"]:
+            if stage["objective"] != "flow-matching":
+                del stage["matching"]
+        return plan
 
 
 def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -304,6 +326,11 @@ def _check_stages(recipe: Recipe, where: _Where) -> None:
         if stage.objective == "distillation" and stage.from_ is None:
             raise CaloforgeError(
                 f"{where(('stages', index))}: distillation needs a teacher; add 'from: <an earlier stage>'."
+            )
+        if "matching" in stage.model_fields_set and stage.objective != "flow-matching":
+            raise CaloforgeError(
+                f"{where(('stages', index, 'matching'))}: matching is for flow matching, but stage '{stage.name}' has"
+                f" the objective '{stage.objective}'; leave it out, or say 'objective: flow-matching'."
             )
         seen[stage.name] = stage
 

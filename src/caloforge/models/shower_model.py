@@ -42,22 +42,25 @@ class ShowerModel(nn.Module):
 
     def decode(self, noise: Batch, condition: Batch, settings: Any = None) -> Tensor:
         """Deposits (N, V) in MeV from noise and {"incident_energy_mev": (N,)}; no randomness inside."""
-        return self.decode_state(noise, condition)["deposits_mev"]
+        return self.decode_state(noise, condition, settings)["deposits_mev"]
 
-    def decode_state(self, noise: Batch, condition: Batch) -> State:
+    def decode_state(self, noise: Batch, condition: Batch, settings: Any = None) -> State:
         """The same with all that the factors know of each shower, such as its layer energies."""
         state = dict(condition)
         for name, factor in self.named_factors():
             own = {key.removeprefix(f"{name}."): draw for key, draw in noise.items() if key.startswith(f"{name}.")}
-            state = factor.decode(own, state)
+            state = factor.decode(own, state, settings)
         return state
 
-    def sample(self, incident_energy_mev: Tensor, generator: torch.Generator) -> Tensor:
-        """Showers (N, V) in MeV, one for each incident energy (N,) in MeV; the generator alone decides the outcome."""
-        return self.sample_state(incident_energy_mev, generator)["deposits_mev"]
+    def sample(self, incident_energy_mev: Tensor, generator: torch.Generator, settings: Any = None) -> Tensor:
+        """Showers (N, V) in MeV, one for each incident energy (N,) in MeV; the generator alone decides the outcome.
+
+        settings: how factors that can be sampled in several ways are, e.g. `OdeSettings`; their own where not given.
+        """
+        return self.sample_state(incident_energy_mev, generator, settings)["deposits_mev"]
 
     @torch.no_grad()
-    def sample_state(self, incident_energy_mev: Tensor, generator: torch.Generator) -> State:
+    def sample_state(self, incident_energy_mev: Tensor, generator: torch.Generator, settings: Any = None) -> State:
         """The same with all that the factors know of each shower."""
         noise = draw_noise(self.noise(), len(incident_energy_mev), generator)
-        return self.decode_state(noise, {"incident_energy_mev": incident_energy_mev})
+        return self.decode_state(noise, {"incident_energy_mev": incident_energy_mev}, settings)

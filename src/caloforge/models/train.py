@@ -14,19 +14,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from caloforge import __version__
 from caloforge.detectors import Detector, load_detector, to_json
 from caloforge.errors import CaloforgeError
 from caloforge.files import write_text
-from caloforge.generative.contracts import Objective
-from caloforge.generative.distillation import Distillation
-from caloforge.generative.flow import Flow
-from caloforge.generative.likelihood import MaximumLikelihood
 from caloforge.models.batches import Rows, ShowerBatches, ShowerRows, split_rows
 from caloforge.models.build import build
 from caloforge.models.checkpoint import load_checkpoint, load_matching, save_checkpoint
+from caloforge.models.objectives import objective_of
 from caloforge.models.recipe import Recipe, Stage
 from caloforge.models.shower_model import ShowerModel
 from caloforge.randomness import stream_seed
@@ -124,7 +120,6 @@ def train_recipe(
     for index, stage in enumerate(recipe.stages):
         if only and stage.name not in only:
             continue
-        objective: Objective
         if stage.objective == "distillation":
             save_checkpoint(out / "teacher", model, recipe, {**provenance, "stage": current}, half=half)
         if stage.objective == "distillation" or recipe.model_of(stage.name) != recipe.model_of(current):
@@ -136,12 +131,7 @@ def train_recipe(
             raise CaloforgeError(
                 f"stage '{stage.name}': the model has no factor '{stage.factor}' ({', '.join(model.factors)})."
             )
-        if stage.objective == "distillation":
-            objective = Distillation(
-                model=_flow(factor.model, stage), teacher=_flow(dict(old.named_factors())[stage.factor].model, stage)
-            )
-        else:
-            objective = MaximumLikelihood(model=factor.model)
+        objective = objective_of(stage, factor.model, dict(old.named_factors())[stage.factor].model)
         current = stage.name
         finished = out / stage.name / "finished.json"
         if finished.is_file():
@@ -194,15 +184,9 @@ def _changed(recipe: Recipe, stage: Stage, old: ShowerModel) -> ShowerModel:
                 f"but its model changes '{name}' as well."
             )
     new.load_state_dict({**state, **kept})
-    if stage.objective == "likelihood" and stage.from_ is not None:
+    if stage.objective != "distillation" and stage.from_ is not None:
         load_matching(dict(new.named_factors())[stage.factor].model, dict(old.named_factors())[stage.factor].model)
     return new
-
-
-def _flow(model: nn.Module, stage: Stage) -> Flow:
-    if not isinstance(model, Flow):
-        raise CaloforgeError(f"stage '{stage.name}': only a flow can be distilled, '{stage.factor}' is none.")
-    return model
 
 
 def _start(model: ShowerModel, rows: ShowerRows, mirrors: bool, init: Path | str | None) -> dict[str, Any] | None:
@@ -249,7 +233,7 @@ def _survey(rows: ShowerRows) -> tuple[tuple[float, float], float]:
 
 def _same_run(out: Path, recipe: Recipe, data_sha256: str, init: Path | str | None, only: Sequence[str]) -> None:
     """Note what the run in `out` is; raise CaloforgeError where another one was started there."""
-    plan = recipe.model_dump(by_alias=True, mode="json")
+    plan = recipe.plan()
     init_sha256 = None
     if init is not None:
         weights = Path(init) / "weights.safetensors"

@@ -13,8 +13,15 @@ class SlowPathWarning(UserWarning):
     """A kernel lacks a precision or a device, and plain torch is used."""
 
 
-def kernels_apply(*tensors: Tensor) -> bool:
+def kernels_fit(*tensors: Tensor) -> bool:
     """Whether all tensors are float32 on a CPU, and nobody traces a graph through them."""
+    if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack():
+        return False
+    return all(tensor.dtype == torch.float32 and tensor.device.type == "cpu" for tensor in tensors)
+
+
+def kernels_apply(*tensors: Tensor) -> bool:
+    """The same; another precision or device is said once, where plain torch is much slower."""
     if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack():
         return False
     for tensor in tensors:
@@ -27,7 +34,7 @@ def kernels_apply(*tensors: Tensor) -> bool:
 @cache
 def _say_once(found: str) -> None:
     warnings.warn(
-        f"The kernels of the flows have float32 on the CPU only; {found} takes plain torch, which is slower.",
+        f"The kernels have float32 on the CPU only; {found} takes plain torch, which is slower.",
         SlowPathWarning,
         stacklevel=4,
     )

@@ -1,0 +1,41 @@
+"""The objective of a stage, by the names that a recipe says."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from caloforge.errors import CaloforgeError
+from caloforge.generative.contracts import Objective
+from caloforge.generative.distillation import Distillation
+from caloforge.generative.flow import Flow
+from caloforge.generative.flow_matching import VelocityField
+from caloforge.generative.likelihood import MaximumLikelihood
+from caloforge.models.recipe import Stage
+
+
+def objective_of(stage: Stage, model: nn.Module, teacher: nn.Module) -> Objective:
+    """What trains a factor's `model` in a stage; `teacher`: the same factor's model as the stage before left it.
+
+    Raises CaloforgeError where the objective does not fit the model.
+    """
+    if stage.objective == "distillation":
+        return Distillation(model=_flow(model, stage), teacher=_flow(teacher, stage))
+    if stage.objective == "flow-matching":
+        if not isinstance(model, VelocityField):
+            raise CaloforgeError(
+                f"stage '{stage.name}': flow matching trains a velocity field, but the factor '{stage.factor}' is"
+                f" learned by {type(model).__name__}; say 'objective: likelihood'."
+            )
+        return stage.matching.objective(model)
+    if isinstance(model, VelocityField):
+        raise CaloforgeError(
+            f"stage '{stage.name}': the factor '{stage.factor}' is a velocity field, whose likelihood is too costly to"
+            " train by; say 'objective: flow-matching'."
+        )
+    return MaximumLikelihood(model=model)
+
+
+def _flow(model: nn.Module, stage: Stage) -> Flow:
+    if not isinstance(model, Flow):
+        raise CaloforgeError(f"stage '{stage.name}': only a flow can be distilled, '{stage.factor}' is none.")
+    return model
