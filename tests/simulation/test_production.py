@@ -38,19 +38,6 @@ ASKED: dict[str, Any] = {
 }
 CALOFORGE = [sys.executable, "-c", "from caloforge.cli import main; main()"]
 ARGUMENTS = "--detector calogan --particle e+ --energies uniform:60:90GeV -n 9 --seed 3 --turned 1".split()  # noqa: SIM905
-    "--detector",
-    "calogan",
-    "--particle",
-    "e+",
-    "--energies",
-    "uniform:60:90GeV",
-    "-n",
-    "9",
-    "--seed",
-    "3",
-    "--turned",
-    "1",
-]
 
 
 @pytest.fixture(scope="module")
