@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -89,8 +90,11 @@ def _last_words(log: Path) -> str:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ""
-    said = [line.strip() for line in lines if "G4Exception" in line or "issued by" in line or "was thrown" in line]
-    return f": {' '.join(said[-3:])}" if said else ""
+    starts = [i for i, line in enumerate(lines) if "G4Exception-START" in line]
+    if not starts:
+        return ""
+    block = itertools.takewhile(lambda line: "G4Exception-END" not in line, lines[starts[-1] + 1 :])
+    return f": {' '.join(' '.join(block).split())}"
 
 
 def _serve(folder: str, tables: Tables, log: str, pipe: Connection) -> None:
