@@ -6,8 +6,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.installed-docs
 OUT ?= demo-output
+SHOWERS ?= showers
+GEANT4_DATA ?= subset
+WORKERS ?= 2
+SIMULATE = $(BIN)/caloforge simulate --workers $(WORKERS) --geant4-data $(GEANT4_DATA)
 
-.PHONY: demo test test-slow lint docs clean
+.PHONY: demo test test-slow lint docs showers clean
 
 demo: $(STAMP)
 	$(BIN)/caloforge demo --out $(OUT)
@@ -25,6 +29,14 @@ lint: $(STAMP)
 
 docs: $(DOCS_STAMP)
 	$(BIN)/mkdocs build --strict
+
+# Sets of Geant4 showers for trainings, each by one command that goes on where it stopped.
+showers: $(STAMP)
+	mkdir -p $(SHOWERS)
+	$(SIMULATE) --detector ds2,ds3 --particle e- --energies log:1:100GeV -n 5000 --seed 1 --out '$(SHOWERS)/electrons-{detector}.hdf5'
+	$(SIMULATE) --detector calogan --particle e+ --energies uniform:1:100GeV -n 5000 --seed 2 --turned 5 --out $(SHOWERS)/positrons-calogan.hdf5
+	$(SIMULATE) --detector calogan --particle gamma --energies uniform:1:100GeV -n 5000 --seed 3 --turned 5 --out $(SHOWERS)/photons-calogan.hdf5
+	$(SIMULATE) --detector siw-ecal --particle gamma --energies uniform:10:100GeV -n 5000 --seed 4 --out $(SHOWERS)/photons-siw-ecal.hdf5
 
 clean:
 	find src -name "*.nbi" -delete -o -name "*.nbc" -delete

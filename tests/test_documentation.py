@@ -10,7 +10,16 @@ import pytest
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-PAGES = ("detectors.md", "data.md", "dit.md", "flows.md", "flow-matching.md", "training.md", "transport.md")
+PAGES = (
+    "detectors.md",
+    "data.md",
+    "dit.md",
+    "flows.md",
+    "flow-matching.md",
+    "simulation.md",
+    "training.md",
+    "transport.md",
+)
 
 
 @pytest.mark.parametrize("page", PAGES)

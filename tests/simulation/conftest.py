@@ -10,8 +10,7 @@ import pytest
 
 from caloforge.detectors import Detector
 from caloforge.showers import Showers, open_showers
-from caloforge.simulation import Request, find_tables, produce
-from caloforge.simulation.worker import run_chunks
+from caloforge.simulation import Request, find_tables, produce, run_here
 
 WORKERS = 2
 Simulate = Callable[..., Showers]
@@ -19,11 +18,7 @@ Simulate = Callable[..., Showers]
 
 def make(out: Path, workers: int = WORKERS, **request: Any) -> Path:
     """Simulate a request into a file."""
-
-    def run(plan: Any, chunks: Any, done: Any) -> None:
-        run_chunks(plan, chunks, workers, done)
-
-    produce(Request(**request), out, find_tables("subset"), run)
+    produce(Request(**request), out, find_tables("subset"), run_here(workers))
     return out
 
 

@@ -20,7 +20,7 @@ from tests.simulation.conftest import make
 from caloforge.detectors import Construction, Plate, preset
 from caloforge.errors import CaloforgeError
 from caloforge.showers import open_showers
-from caloforge.simulation import Request, find_tables, missing_chunks, open_plan, produce
+from caloforge.simulation import Request, find_tables, missing_chunks, open_plan, produce, run_here
 from caloforge.simulation.chunk import read_chunk
 from caloforge.simulation.cluster import run_on_dask
 from caloforge.simulation.engine import SLOW_STEPS
@@ -197,8 +197,6 @@ def test_a_process_that_dies_is_reported(tmp_path: Path) -> None:
     broken = tmp_path / "tables" / "G4EMLOW" / "livermore" / "phot_epics2014" / "pe-low-82.dat"
     broken.unlink()
 
-    def run(plan: Plan, chunks: Any, done: Any) -> None:
-        run_chunks(plan, chunks, 1, done)
-
-    with pytest.raises(CaloforgeError, match=r"A Geant4 process ended by itself .*pe-low-82.*the same command goes on"):
-        produce(Request(**ASKED), tmp_path / "x.hdf5", find_tables(tmp_path / "tables"), run)
+    said = r"A Geant4 process ended by itself .*G4LivermorePhotoElectricModel.*the same command goes on"
+    with pytest.raises(CaloforgeError, match=said):
+        produce(Request(**ASKED), tmp_path / "x.hdf5", find_tables(tmp_path / "tables"), run_here(1))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from caloforge.simulation import Chunk, Plan, Request
+    from caloforge.simulation import Chunk, Request
 
 
 def simulate(
@@ -126,16 +126,9 @@ def _usual_energies(name: str) -> str:
 
 
 def _runner(workers: int, dask: str | None) -> Callable[..., None]:
-    from caloforge.simulation.cluster import run_on_dask
-    from caloforge.simulation.worker import run_chunks
+    from caloforge.simulation import run_here, run_on_dask
 
-    if dask is not None:
-        return run_on_dask(dask)
-
-    def run(plan: Plan, chunks: list[Chunk], done: Callable[[Chunk], None]) -> None:
-        run_chunks(plan, chunks, workers, done)
-
-    return run
+    return run_here(workers) if dask is None else run_on_dask(dask)
 
 
 @contextmanager

@@ -70,6 +70,15 @@ def run_chunks(plan: Plan, chunks: Sequence[Chunk], workers: int, done: Callable
             worker.stop()
 
 
+def run_here(workers: int) -> Callable[[Plan, Sequence[Chunk], Callable[[Chunk], None]], None]:
+    """A runner for `produce` with worker processes on this machine."""
+
+    def run(plan: Plan, chunks: Sequence[Chunk], done: Callable[[Chunk], None]) -> None:
+        run_chunks(plan, chunks, workers, done)
+
+    return run
+
+
 def _answer(worker: _Worker) -> None:
     """Wait for a worker's answer; raises CaloforgeError where it is an error or does not come."""
     try:
