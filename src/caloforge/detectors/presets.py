@@ -100,7 +100,8 @@ def _calogan() -> Detector:
 _THIN_TUNGSTEN, _THICK_TUNGSTEN = 30.0, 65.3
 """Incident over deposited energy in the silicon behind 2.1 and 4.2 mm of tungsten, right to 0.3 % on average.
 
-Least squares over 150 photons of 10 to 100 GeV: Geant4 11.4.1, cut 0.7 mm, with what fell beside the cells, no threshold.
+Least squares over 150 photons of 10 to 100 GeV: Geant4 11.4.1, cut 0.7 mm, energy beside the cells included, no
+threshold.
 """
 
 
