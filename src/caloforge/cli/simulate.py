@@ -109,8 +109,8 @@ def simulate_chunks(
     if part >= of:
         raise CaloforgeError(f"--part {part} of --of {of}: jobs are numbered from 0 to {of - 1}.")
     plan = open_plan(folder, find_tables(geant4_data) if geant4_data else None)
-    wanted = set(parse_indices(only, len(plan.chunks)) if only else range(len(plan.chunks)))
-    missing = [c for c in missing_chunks(plan) if c.index in wanted and c.index % of == part]
+    wanted = parse_indices(only, len(plan.chunks)) if only else range(len(plan.chunks))
+    missing = missing_chunks(plan, [plan.chunks[index] for index in wanted if index % of == part])
     with _progress(plan.request, quiet, sum(chunk.gev for chunk in missing)) as show, _resumable(folder):
         run_chunks(plan, missing, workers, show)
     typer.echo(f"{len(missing)} chunks simulated in {folder}.")

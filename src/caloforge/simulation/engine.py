@@ -95,7 +95,8 @@ class Engine:
         self._queue: list[Primary] = []
         self._particle = "e-"
         self._on_event: Callable[[], None] = _nothing
-        require_elements(tables, self._elements(construction))
+        self._built = self._materials(construction)
+        require_elements(tables, self._elements())
         self.version = _version(self.g4)
         self._manager = self._initialise(construction, physics, cut_mm, tables.commands())
         self._python = PythonCollector(_drop, share)
@@ -163,9 +164,8 @@ class Engine:
             add(part, fraction)
         return built
 
-    def _elements(self, construction: Construction) -> list[int]:
+    def _elements(self) -> list[int]:
         """Atomic numbers of everything that occurs."""
-        self._built = self._materials(construction)
         materials = self._built.values()
         return [m.GetElement(i).GetZasInt() for m in materials for i in range(m.GetNumberOfElements())]
 

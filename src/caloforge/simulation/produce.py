@@ -79,9 +79,10 @@ def make_plan(request: Request, out: Path, tables: Tables) -> Plan | None:
     return plan
 
 
-def missing_chunks(plan: Plan) -> list[Chunk]:
-    """Chunks that are not there or not whole."""
-    return [chunk for chunk in plan.chunks if read_chunk(plan.file(chunk.index), chunk) is None]
+def missing_chunks(plan: Plan, among: Sequence[Chunk] | None = None) -> list[Chunk]:
+    """Chunks that are not there or not whole; `among` them, if given."""
+    looked_at = plan.chunks if among is None else among
+    return [chunk for chunk in looked_at if read_chunk(plan.file(chunk.index), chunk) is None]
 
 
 def produce(request: Request, out: Path, tables: Tables, run: Runner, progress: Done | None = None) -> Produced | None:
