@@ -15,7 +15,7 @@ import numpy as np
 from caloforge.errors import CaloforgeError
 from caloforge.files import write_text
 from caloforge.simulation.request import Request
-from caloforge.simulation.tables import Tables
+from caloforge.simulation.tables import Tables, find_tables
 
 SCHEMA = 1
 CHUNK_GEV = 500.0
@@ -122,8 +122,6 @@ def open_plan(folder: Path, tables: Tables | None = None) -> Plan:
 
     Raises CaloforgeError where there is no manifest, or one of a newer schema.
     """
-    from caloforge.simulation.tables import find_tables
-
     document = _read(folder / _MANIFEST)
     found = tables or find_tables(document["geant4_data"]["folder"])
     plan = Plan(folder, Request.from_document(document["request"]), found)

@@ -114,7 +114,7 @@ def merge(plan: Plan, out: Path) -> Produced:
     seconds: list[np.ndarray[Any, Any]] = []
     facts: dict[str, set[str]] = {"geant4": set(), "slow_because": set()}
     for k, (file, detector) in enumerate(zip(files, request.detectors, strict=True)):
-        with ShowerWriter(file, detector, attributes=_attributes(plan, k)) as writer:
+        with ShowerWriter(file, detector, attributes=_attributes(plan)) as writer:
             for chunk in plan.chunks:
                 arrays = read_chunk(plan.file(chunk.index), chunk)
                 if arrays is None:
@@ -145,7 +145,7 @@ def sidecar(file: Path) -> Path:
     return file.with_name(file.name + ".provenance.json")
 
 
-def _attributes(plan: Plan, k: int) -> dict[str, Any]:
+def _attributes(plan: Plan) -> dict[str, Any]:
     """What fixes a file's content."""
     request = plan.request
     first = read_chunk(plan.file(0), plan.chunks[0])
@@ -175,7 +175,7 @@ def _sidecar(plan: Plan, cpu: np.ndarray[Any, Any], facts: dict[str, set[str]]) 
     slow = sorted(facts["slow_because"] - {""})
     return {
         "schema": 1,
-        **_attributes(plan, 0),
+        **_attributes(plan),
         "geant4_data": {"folder": str(plan.tables.root), "sets": plan.tables.origin()},
         "geant4_commands": plan.tables.commands(),
         "geant4": sorted(facts["geant4"]),
