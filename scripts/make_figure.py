@@ -14,10 +14,10 @@ from pathlib import Path
 from caloforge.evaluation.evaluate import judgement_of
 from caloforge.evaluation.plots import histograms
 from caloforge.files import replaced
-from caloforge.models.energies import energies_like
 from caloforge.models.generate import generate
 from caloforge.models.pretrained import pretrained
 from caloforge.showers import open_showers
+from caloforge.showers.energies import energies_like
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "src" / "caloforge" / "data"
