@@ -61,6 +61,12 @@ def test_other_settings_are_refused(trained: Path, tiny: Any) -> None:
         train_recipe(tiny.recipe("stages.voxels.training.epochs=3"), tiny.data, trained, show=False)
 
 
+def test_a_run_goes_on_with_other_settings_that_leave_its_outcome_alone(trained: Path, tiny: Any) -> None:
+    before = _weights(trained / "teacher")
+    train_recipe(tiny.recipe("stages.*.training.workers=0"), tiny.data, trained, show=False)
+    assert _weights(trained / "teacher") == before
+
+
 def test_only_the_student_again_from_its_teacher(trained: Path, tiny: Any, tmp_path: Path) -> None:
     result = train_recipe(
         tiny.recipe("stages.student.training.epochs=2"),

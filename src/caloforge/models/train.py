@@ -28,6 +28,7 @@ from caloforge.models.shower_model import ShowerModel
 from caloforge.randomness import stream_seed
 from caloforge.showers import open_showers
 from caloforge.training import Callback, TrainingSettings, load_weights, train
+from caloforge.training.settings import FREE
 
 FIT_BYTES = 1 << 27
 """Showers to which means and scales are fitted fill at most this much memory; fitting takes several times that."""
@@ -249,13 +250,20 @@ def _same_run(out: Path, recipe: Recipe, data_sha256: str, init: Path | str | No
             then = json.loads(noted.read_text(encoding="utf-8"))
         except ValueError as error:
             raise CaloforgeError(f"{noted} is damaged ({error}); train into another folder.") from error
-        difference = _first_difference(then, now, "")
+        difference = _first_difference(_fixed(then), _fixed(now), "")
         if difference:
             raise CaloforgeError(
                 f"{out} holds a run with other settings ({difference}); use the same ones to go on, or another folder."
             )
     else:
         write_text(noted, json.dumps(now, indent=1) + "\n")
+
+
+def _fixed(run: Any) -> Any:
+    """A noted run without the settings of training that leave its outcome alone."""
+    if isinstance(run, dict):
+        return {key: _fixed(value) for key, value in run.items() if key not in FREE}
+    return [_fixed(value) for value in run] if isinstance(run, list) else run
 
 
 def _first_difference(then: Any, now: Any, path: str) -> str:
