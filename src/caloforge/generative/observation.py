@@ -1,4 +1,4 @@
-"""How data scatter about what a decoder says: the last part of a variational autoencoder, p(x | numbers of the decoder)."""
+"""How data scatter about what a decoder says: p(x | numbers of the decoder), the last part of an autoencoder."""
 
 from __future__ import annotations
 

@@ -125,8 +125,8 @@ class VAE(nn.Module):
 
 
 class EvidenceBound(Objective):
-    """Training of a VAE by its evidence lower bound: reconstruction minus beta times the divergence of the posterior from
-    the prior, which is taken in closed form. Batches are {"x": (N, D)} with every other entry a condition.
+    """Training of a VAE by its evidence lower bound: reconstruction and beta times the divergence of the posterior
+    from the prior, which is taken in closed form. Batches are {"x": (N, D)} with every other entry a condition.
 
     beta: weight of the divergence (beta-VAE); with an observation that learns its spread 1 is what the likelihood asks
     for. warm_up: training steps in which the weight rises from 0 in a line, so that the latent is used before it

@@ -1,5 +1,5 @@
-"""Variational autoencoders of showers: one decoder MLP from latent and incident energy to every voxel, or layer energies
-by a small flow first.
+"""Variational autoencoders of showers: one decoder MLP from latent and incident energy to every voxel, or layer
+energies by a small flow first.
 
 The classical one is the VAE of Geant4's example Par04 (latent 10, hidden 100-50-20-14, sigmoid times the incident
 energy; geant4/examples/extended/parameterisations/Par04/training/core/constants.py). Hits with learned spread are ours.
