@@ -131,7 +131,8 @@ class EvidenceBound(Objective):
     beta: weight of the divergence (beta-VAE); with an observation that learns its spread 1 is what the likelihood asks
     for. warm_up: training steps in which the weight rises from 0 in a line, so that the latent is used before it
     costs (arXiv:1511.06349). free_nats: nats that each latent number may cost, on average over the batch, before it
-    counts (arXiv:1606.04934). Validation always judges the bound itself with the full beta and no free nats.
+    counts (arXiv:1606.04934). The two change what is descended; the loss that is told, and by which the best step is
+    chosen, is always that of the full beta without free nats.
     """
 
     model: VAE
@@ -162,9 +163,11 @@ class EvidenceBound(Objective):
         z = posterior.draw(_normal_like(posterior.mean, generator))
         reconstruction = -self.model.observation.log_prob(x, self.model.numbers(z, condition)).mean()
         each = posterior.divergence().mean(0)
-        charged = each.clamp_min(self.free_nats) if self.training and self.free_nats else each
-        loss = reconstruction + self.weight() * charged.sum()
+        loss = reconstruction + self.beta * each.sum()
         if self.training:
+            charged = each.clamp_min(self.free_nats) if self.free_nats else each
+            descended = reconstruction + self.weight() * charged.sum()
+            loss = loss.detach() + (descended - descended.detach())
             self.steps += 1
         return {"loss": loss, "reconstruction": reconstruction.detach(), "divergence": each.sum().detach()}
 

@@ -7,6 +7,7 @@ energy; geant4/examples/extended/parameterisations/Par04/training/core/constants
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -62,8 +63,8 @@ class VaeSettings(_Common):
     """What a recipe's `model` says for the family `vae`: one decoder for the whole shower, factor `shower`.
 
     voxel_space: `hits`: layer energies in u-space, which voxels are hit, and the log of their energy; the voxels are
-    scaled to the layers. `incident`: each voxel's share of beta times the incident energy, the sigmoid of what the
-    decoder says, as in Par04; only the latent is random.
+    scaled to the layers. `incident`: each voxel's share of the incident energy, the sigmoid of what the decoder
+    says, as in Par04; only the latent is random.
     """
 
     family: Literal["vae"] = "vae"
@@ -94,7 +95,9 @@ def vae(settings: VaeSettings, detector: Detector) -> ShowerModel:
                 " the decoder; leave it out, or say 'voxel_space: hits'."
             )
         shares = size.model(CrossEntropy(detector.n_voxels), 1)
-        return ShowerModel(detector, {"shower": IncidentShares(shares, settings.beta, threshold_mev)})
+        # Training starts from the incident energy spread over all voxels, not from half of it in each.
+        nn.init.constant_(shares.decoder.last.bias, -math.log(detector.n_voxels))
+        return ShowerModel(detector, {"shower": IncidentShares(shares, threshold_mev)})
     slices = detector.slices
     observation = SideBySide(
         {
