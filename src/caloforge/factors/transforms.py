@@ -226,7 +226,7 @@ class HitStandardise(SmoothStandardise):
             columns = slice(first, first + COLUMNS)
             weight = hit[:, columns].double()
             offset = (x[:, columns].double() - centre) * weight
-            normal = (weight.T @ products).unflatten(1, prior.shape) + prior
+            normal = (weight.T @ products).reshape(-1, *prior.shape) + prior
             mean = torch.linalg.solve(normal, offset.T @ basis).T
             residual = offset - (basis @ mean) * weight
             count = weight.sum(0) + self.prior_hits

@@ -93,7 +93,7 @@ class GaussianMixture(Observation):
 
     def _parts(self, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Means, spreads and logits, (N, components, features) each; no logits where there is one component."""
-        parts = numbers.unflatten(-1, (-1, self.features))
+        parts = numbers.reshape(numbers.shape[0], -1, self.features)
         k = self.components
         return parts[:, :k], _spread(parts[:, k : 2 * k]), parts[:, 2 * k :]
 
@@ -132,7 +132,7 @@ class Hits(Observation):
 
     def _parts(self, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Means and spreads (N, components, V), logs of the weights (N, 1 + components, V), the first of empty."""
-        parts = numbers.unflatten(-1, (3 * self.components, self.voxels))
+        parts = numbers.reshape(numbers.shape[0], -1, self.voxels)
         k = self.components
         logits = parts[:, 2 * k :]
         log_weights = torch.log_softmax(torch.cat([torch.zeros_like(logits[:, :1]), logits], 1), 1)
@@ -156,13 +156,13 @@ class SideBySide(Observation):
 
     def log_prob(self, x: Tensor, numbers: Tensor) -> Tensor:
         laws = [law for _, law in self._named()]
-        parts = x.split([law.features for law in laws], -1)
-        said = numbers.split([law.outputs for law in laws], -1)
+        parts = torch.split(x, [law.features for law in laws], -1)
+        said = torch.split(numbers, [law.outputs for law in laws], -1)
         terms = [law.log_prob(part, own) for law, part, own in zip(laws, parts, said, strict=True)]
         return torch.stack(terms).sum(0)
 
     def draw(self, numbers: Tensor, noise: Batch) -> Tensor:
-        said = numbers.split([law.outputs for _, law in self._named()], -1)
+        said = torch.split(numbers, [law.outputs for _, law in self._named()], -1)
         drawn = []
         for (name, law), own in zip(self._named(), said, strict=True):
             drawn.append(law.draw(own, {draw: noise[f"{name}.{draw}"] for draw in law.noise()}))
