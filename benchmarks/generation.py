@@ -1,9 +1,10 @@
-"""Time per generated shower: CaloFlow in its published size on calogan, the autoencoder of Geant4's Par04 on ds3, and the
-models that come with caloforge.
+"""Time per generated shower: CaloFlow in its published size on calogan, the autoencoder of Geant4's Par04 on ds3, and
+the models that come with caloforge.
 
 Whole showers, from incident energies to MeV per voxel, one core, float32. The published sizes (recipes
-`caloflow-calogan`, `vae-ds3`) have random weights near their start: time does not depend on them. Published for orientation: teacher
-36.5 ms, student 0.08 ms per shower on a GPU (TITAN V), Geant4 1772 ms (arXiv:2106.05285, 2110.11377 as told in a talk).
+`caloflow-calogan`, `vae-ds3`) have random weights near their start: time does not depend on them. Published for
+orientation: CaloFlow's teacher 36.5 ms, student 0.08 ms per shower on a GPU (TITAN V), Geant4 1772 ms
+(arXiv:2106.05285, 2110.11377 as told in a talk).
 
     python benchmarks/generation.py [--quick]
 
