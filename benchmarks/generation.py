@@ -1,8 +1,10 @@
-"""Time per generated shower: CaloFlow in its published size on calogan, and the models that come with caloforge.
+"""Time per generated shower: CaloFlow in its published size on calogan, the autoencoder of Geant4's Par04 on ds3, and
+the models that come with caloforge.
 
-Whole showers, from incident energies to MeV per voxel, one core, float32. The published size (recipe
-`caloflow-calogan`) has random weights near its start: time does not depend on them. Published for orientation: teacher
-36.5 ms, student 0.08 ms per shower on a GPU (TITAN V), Geant4 1772 ms (arXiv:2106.05285, 2110.11377 as told in a talk).
+Whole showers, from incident energies to MeV per voxel, one core, float32. The published sizes (recipes
+`caloflow-calogan`, `vae-ds3`) have random weights near their start: time does not depend on them. Published for
+orientation: CaloFlow's teacher 36.5 ms, student 0.08 ms per shower on a GPU (TITAN V), Geant4 1772 ms
+(arXiv:2106.05285, 2110.11377 as told in a talk).
 
     python benchmarks/generation.py [--quick]
 
@@ -26,9 +28,10 @@ from caloforge.models.recipe import load_recipe
 PUBLISHED_TEACHER_MS, BATCHES = 36.5, (1, 100, 10_000)
 
 
-def published(stage: str) -> ShowerModel:
-    """The model of one stage of the published recipe, moved a little away from the identity."""
-    model = build(load_recipe("caloflow-calogan", []).model_of(stage), preset("calogan")).eval()
+def published(recipe: str, stage: str) -> ShowerModel:
+    """The model of one stage of a published recipe, moved a little away from its start."""
+    loaded = load_recipe(recipe, [])
+    model = build(loaded.model_of(stage), preset(loaded.detector)).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.01 * torch.randn_like(parameter))
@@ -39,7 +42,11 @@ def main() -> int:
     """Print the measurement; 0 where all goals are met."""
     fast = quick(__doc__)
     print(setting(("caloforge", "torch", "numba")))
-    models = {"published teacher": published("voxels"), "published student": published("student")}
+    models = {
+        "published teacher": published("caloflow-calogan", "voxels"),
+        "published student": published("caloflow-calogan", "student"),
+        "Par04's autoencoder on ds3": published("vae-ds3", "shower"),
+    }
     models |= {name: load_checkpoint(folder)[0] for name, folder in pretrained().items()}
     goals = Goals("generation")
     for name, model in models.items():

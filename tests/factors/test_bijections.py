@@ -9,6 +9,7 @@ from torch import Tensor
 from caloforge.factors import (
     Bijection,
     Chain,
+    HitStandardise,
     LayerFractions,
     Log,
     Logit,
@@ -36,6 +37,13 @@ def fitted(step: SmoothStandardise) -> SmoothStandardise:
     return step
 
 
+def fitted_to_hits() -> HitStandardise:
+    generator = torch.Generator().manual_seed(5)
+    energy, step = incident(generator), HitStandardise(D)
+    step.fit_hits(torch.randn(N, D, generator=generator) + energy.log(), torch.rand(N, D) < 0.5, energy)
+    return step
+
+
 def incident(generator: torch.Generator) -> Tensor:
     return 1e4 + 9e4 * torch.rand(N, 1, generator=generator)
 
@@ -49,6 +57,7 @@ BIJECTIONS: dict[str, tuple[Callable[[], Bijection], Callable[[torch.Generator],
     "layer fractions": (lambda: LayerFractions(1.05), energies),
     "standardise": (lambda: fitted(Standardise(D)), energies),
     "smooth standardise": (lambda: fitted(SmoothStandardise(D)), energies),
+    "hit standardise": (fitted_to_hits, energies),
     "chain": (lambda: Chain(LayerFractions(1.05), Logit(1e-6), fitted(SmoothStandardise(D))), energies),
 }
 
@@ -110,3 +119,21 @@ def test_smooth_standardise_takes_the_trend_away() -> None:
 def test_alpha_must_leave_room() -> None:
     with pytest.raises(ValueError, match=r"alpha is 0\.7"):
         Logit(0.7)
+
+
+def test_hits_alone_are_standardised_and_rare_ones_drawn_towards_the_mean_of_all() -> None:
+    generator = torch.Generator().manual_seed(1)
+    energy = 1e4 + 9e4 * torch.rand(4000, 1, generator=generator)
+    x = torch.tensor([2.0, 5.0, 9.0]) + torch.tensor([1.0, 0.5, 1.0]) * torch.randn(4000, 3, generator=generator)
+    x = x + torch.tensor([0.7, -0.4, 0.0]) * energy.log()
+    hit = torch.rand(4000, 3, generator=generator) < torch.tensor([0.6, 0.2, 0.0])
+    step = HitStandardise(3, prior_hits=1.0)
+    step.fit_hits(torch.where(hit, x, torch.full_like(x, 1e3)), hit, energy)
+    y = step(x, energy)[0]
+    for column in range(2):
+        values = y[hit[:, column], column]
+        assert values.mean().abs() < 0.05 and values.std().item() == pytest.approx(1, abs=0.08)
+        low, high = values[energy[hit[:, column], 0] < 3e4], values[energy[hit[:, column], 0] > 8e4]
+        assert (low.mean() - high.mean()).abs() < 0.25
+    never = step.inverse(torch.zeros(1, 3), energy[:1])[0, 2]
+    assert never.item() == pytest.approx(x[hit].mean().item(), abs=0.1)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from caloforge.factors import VoxelEnergies
+from caloforge.factors import IncidentShares, VoxelEnergies, VoxelHits
 from caloforge.factors.lossy import fill_empty, layer_sums, scale_to_layers
 
 SLICES = (slice(0, 4), slice(4, 7))
@@ -64,3 +64,34 @@ def test_what_lies_far_off_is_bounded_and_told() -> None:
     assert torch.equal(written["deposits_mev"], same["deposits_mev"])
     assert written["mismatch"].median() > 0.1
     torch.testing.assert_close(layer_sums(written["deposits_mev"], SLICES).float(), layers, rtol=1e-4, atol=0.02)
+
+
+def test_hits_go_there_and_back_and_what_is_off_is_told() -> None:
+    _, energy, deposits = factor()
+    one = VoxelHits(nn.Identity(), SLICES, 1e-3, THRESHOLD)
+    one.fit(energy, deposits)
+    x = one.encode(energy, deposits, torch.Generator().manual_seed(0))["x"]
+    assert x.shape == (300, 14) and torch.equal(x[:, :7] > 0.5, deposits >= THRESHOLD)
+    values = x[:, 7:]
+    assert (values[deposits < THRESHOLD] == 0).all() and values[deposits >= THRESHOLD].std() < 1.5
+    state = {"incident_energy_mev": energy, "layer_energy_mev": layer_sums(deposits, SLICES).float()}
+    written = one.write(x, state)
+    torch.testing.assert_close(written["deposits_mev"], deposits, rtol=1e-3, atol=1e-3)
+    assert written["mismatch"].max() < 1e-3
+    spoiled = x.clone()
+    spoiled[:, 0], spoiled[:, 7] = 1.0, 1e6
+    off = one.write(spoiled, state)
+    assert off["deposits_mev"].isfinite().all() and off["mismatch"].max() > 0.1
+    torch.testing.assert_close(layer_sums(off["deposits_mev"], SLICES).float()[:, 0], state["layer_energy_mev"][:, 0])
+
+
+def test_shares_of_the_incident_energy_go_there_and_back() -> None:
+    _, energy, deposits = factor()
+    one = IncidentShares(nn.Identity(), THRESHOLD)
+    one.fit(energy, deposits)
+    batch = one.encode(energy, deposits, torch.Generator().manual_seed(0))
+    assert (batch["x"] >= 0).all() and (batch["x"] <= 1).all()
+    assert batch["context"].mean().abs() < 1e-4 and batch["context"].std().item() == pytest.approx(1, abs=1e-3)
+    written = one.write(batch["x"], {"incident_energy_mev": energy})["deposits_mev"]
+    torch.testing.assert_close(written, deposits)
+    assert (one.write(torch.full((1, 7), 1e-9), {"incident_energy_mev": energy[:1]})["deposits_mev"] == 0).all()

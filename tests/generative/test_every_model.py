@@ -11,14 +11,20 @@ from torch import nn
 
 from caloforge.generative import (
     RK4,
+    VAE,
+    CrossEntropy,
     DataPrediction,
     Density,
+    EvidenceBound,
     Flow,
+    GaussianMixture,
+    Hits,
     LipmanGaussian,
     MaximumLikelihood,
     Midpoint,
     OdeSettings,
     Sampler,
+    SideBySide,
     TimeGrid,
     VelocityField,
     draw_noise,
@@ -48,11 +54,20 @@ FIELDS: dict[str, Callable[[], VelocityField]] = {
     ),
 }
 MODELS: dict[str, Callable[[], Model]] = {**FLOWS, **FIELDS}
+AUTOENCODERS: dict[str, Callable[[], VAE]] = {
+    "autoencoder, Gaussian": lambda: VAE(GaussianMixture(FEATURES), CONTEXT, 3, (16,), (16, 8)),
+    "autoencoder, cross-entropy": lambda: VAE(CrossEntropy(FEATURES), CONTEXT, 3, (16,), (16, 8)),
+    "autoencoder, hits": lambda: VAE(
+        SideBySide({"a": GaussianMixture(2, 2), "b": Hits(2, 2)}), CONTEXT, 3, (16,), (9,)
+    ),
+    "autoencoder, unconditional": lambda: VAE(Hits(3), 0, 2, (), (16,)),
+}
+EVERY: dict[str, Callable[[], Model | VAE]] = {**MODELS, **AUTOENCODERS}
 
 
-def built(name: str) -> Model:
+def built(name: str) -> Model | VAE:
     torch.manual_seed(1)
-    found = MODELS[name]()
+    found = EVERY[name]()
     with torch.no_grad():
         for parameter in found.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -61,7 +76,21 @@ def built(name: str) -> Model:
 
 @pytest.fixture(params=MODELS)
 def model(request: pytest.FixtureRequest) -> Model:
+    found = built(request.param)
+    assert not isinstance(found, VAE)
+    return found
+
+
+@pytest.fixture(params=EVERY)
+def sampler(request: pytest.FixtureRequest) -> Model | VAE:
     return built(request.param)
+
+
+@pytest.fixture(params=AUTOENCODERS)
+def autoencoder(request: pytest.FixtureRequest) -> VAE:
+    found = built(request.param)
+    assert isinstance(found, VAE)
+    return found
 
 
 @pytest.fixture(params=FLOWS)
@@ -79,29 +108,54 @@ def allowed(model: Model, tolerance: float) -> float:
     return max(tolerance, 1e-3)
 
 
-def context(model: Model, n: int, dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:
+def context(model: Model | VAE, n: int, dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:
     owner = model.network if isinstance(model, VelocityField) else model
     features = int(owner.context_features)  # type: ignore[arg-type]
     return {"context": torch.randn(n, features, dtype=dtype)} if features else {}
 
 
-def test_shapes_and_contract(model: Model) -> None:
-    assert isinstance(model, Sampler) and isinstance(model, Density)
-    condition = context(model, 5)
-    x = sample(model, 5, condition)
-    assert x.shape == (5, model.features) and x.dtype == torch.float32
-    assert model.log_prob(x, condition).shape == (5,)
+def test_shapes_and_contract(sampler: Model | VAE) -> None:
+    assert isinstance(sampler, Sampler) and isinstance(sampler, Density) != isinstance(sampler, VAE)
+    condition = context(sampler, 5)
+    x = sample(sampler, 5, condition)
+    assert x.shape == (5, sampler.features) and x.dtype == torch.float32
+    bound = sampler.bound(x, condition) if isinstance(sampler, VAE) else sampler.log_prob(x, condition)
+    assert bound.shape == (5,) and bound.isfinite().all()
 
 
-def test_gradients_of_every_parameter(model: Model) -> None:
-    condition = context(model, 64)
-    x = torch.randn(64, model.features)
-    loss = MaximumLikelihood(model)({"x": x} | condition, "model", torch.Generator())["loss"]
-    loss.backward()
-    for name, parameter in model.named_parameters():
+def test_gradients_of_every_parameter(sampler: Model | VAE) -> None:
+    condition = context(sampler, 64)
+    x = sample(sampler, 64, condition).detach() if isinstance(sampler, VAE) else torch.randn(64, sampler.features)
+    objective = EvidenceBound(sampler) if isinstance(sampler, VAE) else MaximumLikelihood(sampler)
+    objective({"x": x} | condition, "model", torch.Generator())["loss"].backward()
+    for name, parameter in sampler.named_parameters():
         assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
-        if model.features > 1:  # a single feature depends on no hidden unit
+        if sampler.features > 1:  # a single feature depends on no hidden unit
             assert parameter.grad.abs().max() > 0, name
+
+
+def test_gradients_of_the_bound_against_finite_differences(autoencoder: VAE) -> None:
+    autoencoder.double()
+    condition = context(autoencoder, 2, torch.float64)
+    with torch.no_grad():
+        noise = draw_noise(autoencoder.noise(condition), 2, torch.Generator().manual_seed(0), torch.float64)
+        x = autoencoder.decode(noise, condition)
+    names, values = zip(*autoencoder.named_parameters(), strict=True)
+
+    def bound(*parameters: torch.Tensor) -> torch.Tensor:
+        class Bound(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.inner = autoencoder
+
+            def forward(self) -> torch.Tensor:
+                return self.inner.bound(x, condition, 3, torch.Generator().manual_seed(1))
+
+        own = {f"inner.{name}": value for name, value in zip(names, parameters, strict=True)}
+        found: torch.Tensor = torch.func.functional_call(Bound(), own, ())
+        return found
+
+    assert torch.autograd.gradcheck(bound, values, eps=1e-6, atol=1e-4, rtol=1e-3, fast_mode=True)
 
 
 @pytest.mark.parametrize("direction", ["encode", "decode"])
@@ -165,13 +219,13 @@ def test_density_integrates_to_one() -> None:
         assert density.item() == pytest.approx(1, abs=2e-3)
 
 
-def test_seeded_sampling(model: Model) -> None:
-    condition = context(model, 8)
-    draws = [sample(model, 8, condition, torch.Generator().manual_seed(seed)).detach() for seed in (3, 3, 4)]
+def test_seeded_sampling(sampler: Model | VAE) -> None:
+    condition = context(sampler, 8)
+    draws = [sample(sampler, 8, condition, torch.Generator().manual_seed(seed)).detach() for seed in (3, 3, 4)]
     assert torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[0], draws[2])
-    noise = draw_noise(model.noise(condition), 8, torch.Generator().manual_seed(3))
-    assert torch.equal(model.decode(noise, condition).detach(), draws[0])
+    noise = draw_noise(sampler.noise(condition), 8, torch.Generator().manual_seed(3))
+    assert torch.equal(sampler.decode(noise, condition).detach(), draws[0])
 
 
 def test_the_walk_with_and_without_gradients_agrees(flow: Flow) -> None:
@@ -189,29 +243,44 @@ def test_mixed_precision_stays_finite(model: Model) -> None:
             assert torch.isfinite(model.decode({"z": x}, condition)).all()
 
 
-def test_save_and_load(model: Model, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    torch.save(model.state_dict(), tmp_path / "weights.pt")
+def test_mixed_precision_of_autoencoders_stays_finite(autoencoder: VAE) -> None:
+    condition = context(autoencoder, 16)
+    with torch.autocast("cpu", dtype=torch.bfloat16), torch.no_grad():
+        x = sample(autoencoder, 16, condition)
+        assert x.dtype == torch.float32 and torch.isfinite(x).all()
+        assert torch.isfinite(autoencoder.bound(x, condition)).all()
+
+
+def test_save_and_load(sampler: Model | VAE, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    torch.save(sampler.state_dict(), tmp_path / "weights.pt")
     torch.manual_seed(99)
-    other: nn.Module = MODELS[request.node.callspec.params["model"]]()
+    other = EVERY[request.node.callspec.params["sampler"]]()
     other.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
-    assert isinstance(other, Flow | VelocityField)
-    condition, x = context(model, 5), torch.randn(5, model.features)
-    assert torch.equal(model.log_prob(x, condition), other.log_prob(x, condition))
+    condition = context(sampler, 5)
+    x = sample(sampler, 5, condition)
+    assert torch.equal(x, sample(other, 5, condition))
+    mine, theirs = (one.bound if isinstance(one, VAE) else one.log_prob for one in (sampler, other))
+    assert torch.equal(mine(x, condition), theirs(x, condition))
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name.startswith("inverse") or name == "velocity"])
+EXPORTED = [name for name in EVERY if name.startswith(("inverse", "autoencoder")) or name == "velocity"]
+
+
+@pytest.mark.parametrize("name", EXPORTED)
 def test_what_samples_in_passes_exports_without_kernels(name: str) -> None:
-    flow = MODELS[name]().eval()
+    one = EVERY[name]().eval()
 
     class Decode(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.flow = flow
+            self.one = one
 
-        def forward(self, z: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-            return self.flow.decode({"z": z}, {"context": context})
+        def forward(self, noise: dict[str, torch.Tensor], condition: dict[str, torch.Tensor]) -> torch.Tensor:
+            return self.one.decode(noise, condition)
 
-    z, own = torch.randn(3, FEATURES), torch.randn(3, CONTEXT)
-    exported = torch.export.export(Decode(), (z, own))
+    condition = context(one, 3)
+    noise = draw_noise(one.noise(condition), 3, torch.Generator().manual_seed(0))
+    exported = torch.export.export(Decode(), (noise, condition))
     assert "caloforge" not in exported.graph_module.code
-    torch.testing.assert_close(exported.module()(z, own), flow.decode({"z": z}, {"context": own}), atol=1e-4, rtol=1e-4)
+    decoded = one.decode(noise, condition)
+    torch.testing.assert_close(exported.module()(noise, condition), decoded, atol=1e-4, rtol=1e-4)

@@ -16,7 +16,7 @@ from caloforge.showers import open_showers
 from caloforge.showers.energies import energies_like
 
 HELD_OUT = Path(str(files("caloforge"))) / "data" / "calogan_positrons_heldout.hdf5"
-NAMES = ("calogan-student", "calogan-teacher")
+NAMES = ("calogan-student", "calogan-teacher", "calogan-vae")
 
 
 def test_names() -> None:

@@ -1,10 +1,12 @@
 """Factors of a shower model, and the transforms between MeV and network space."""
 
 from caloforge.factors.factor import Factor, State
+from caloforge.factors.incident_shares import IncidentShares
 from caloforge.factors.layer_energies import LayerEnergies
 from caloforge.factors.transforms import (
     Bijection,
     Chain,
+    HitStandardise,
     LayerFractions,
     Log,
     Logit,
@@ -13,13 +15,15 @@ from caloforge.factors.transforms import (
     Standardise,
     ThresholdLog,
 )
-from caloforge.factors.voxels import VoxelEnergies, VoxelShares
+from caloforge.factors.voxels import VoxelEnergies, VoxelHits, VoxelShares
 from caloforge.factors.whole_shower import WholeShower
 
 __all__ = [
     "Bijection",
     "Chain",
     "Factor",
+    "HitStandardise",
+    "IncidentShares",
     "LayerEnergies",
     "LayerFractions",
     "Log",
@@ -30,6 +34,7 @@ __all__ = [
     "State",
     "ThresholdLog",
     "VoxelEnergies",
+    "VoxelHits",
     "VoxelShares",
     "WholeShower",
 ]

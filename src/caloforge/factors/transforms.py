@@ -200,6 +200,42 @@ class Standardise(SmoothStandardise):
         super().__init__(features, degree=0, floor=floor)
 
 
+class HitStandardise(SmoothStandardise):
+    """y = (x - mean(log E)) / spread, per column, fitted to hits alone; the spread is the same at every energy.
+
+    Columns with few hits are drawn towards the mean and spread of all: `prior_hits` says with the weight of how many.
+    """
+
+    def __init__(self, features: int, degree: int = 3, floor: float = 1e-3, prior_hits: float = 10.0) -> None:
+        super().__init__(features, degree, floor)
+        self.prior_hits = prior_hits
+
+    @torch.no_grad()
+    def fit_hits(self, x: Tensor, hit: Tensor, energy_mev: Tensor) -> None:
+        """Fit to the entries of x (N, D) where hit (N, D) is one, at incident energies (N, 1) in MeV, in float64."""
+        energy = energy_mev.double()
+        log_energy = torch.log(energy)
+        self.log_energy_range.copy_(torch.stack([log_energy.min(), log_energy.max()]))
+        basis = self._basis(energy)
+        total = hit.sum(dtype=torch.float64).clamp_min(1)
+        centre = (x * hit).sum(dtype=torch.float64) / total
+        overall = (((x - centre) * hit).square().sum(dtype=torch.float64) / total).clamp_min(self.floor**2)
+        products = (basis[:, :, None] * basis[:, None, :]).flatten(1)
+        prior = self.prior_hits * torch.eye(basis.shape[1], dtype=torch.float64)
+        for first in range(0, x.shape[1], COLUMNS):
+            columns = slice(first, first + COLUMNS)
+            weight = hit[:, columns].double()
+            offset = (x[:, columns].double() - centre) * weight
+            normal = (weight.T @ products).reshape(-1, *prior.shape) + prior
+            mean = torch.linalg.solve(normal, offset.T @ basis).T
+            residual = offset - (basis @ mean) * weight
+            count = weight.sum(0) + self.prior_hits
+            variance = (residual.square().sum(0) + self.prior_hits * overall) / count
+            mean[0] += centre
+            self.mean_coefficients[:, columns] = mean
+            self.spread_coefficients[0, columns] = 0.5 * torch.log(variance.clamp_min(self.floor**2))
+
+
 class Softplus(Bijection):
     """y = log(exp(x) - 1) for x > 0: linear for large x, a logarithm for small; the way back is always positive."""
 

@@ -1,8 +1,9 @@
-"""The second factor of CaloFlow: every voxel given the layer energies and the incident energy, in two spaces."""
+"""The second factor of CaloFlow: every voxel given the layer energies and the incident energy, in three spaces."""
 
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ from caloforge.factors.lossy import (
     scale_to_layers,
     share_layers,
 )
-from caloforge.factors.transforms import Logit, SmoothStandardise, Standardise, ThresholdLog
+from caloforge.factors.transforms import HitStandardise, Logit, SmoothStandardise, Standardise, ThresholdLog
 
 LAYER_FLOOR = 1e-8
 
@@ -142,4 +143,70 @@ class VoxelEnergies(_Voxels):
         deposits = scale_to_layers(drawn, layers, self.slices, self.threshold_mev)
         visible = torch.where(drawn >= self.threshold_mev, drawn, torch.zeros_like(drawn))
         missed = (layer_sums(visible, self.slices) - layers).abs().amax(-1)
+        return {"deposits_mev": deposits, "mismatch": missed / layers.sum(-1).clamp_min(self.threshold_mev)}
+
+
+LEAST_RANGE = 2.5
+"""Generated hits may always lie this many spreads from the mean, also in voxels that were seldom hit."""
+
+
+class VoxelHits(_Voxels):
+    """p(voxels | E_1 ... E_L, E_inc) as hits and what each holds: x (N, 2 V) is one where a voxel reaches the threshold
+    and zero elsewhere, then the log of its energy, standardised over its hits along the incident energy (zero where it
+    is empty).
+
+    Nothing stands for empty voxels, so the model must say itself which are hit, e.g. a VAE that observes `Hits`.
+    Generated hits stay within the range of the showers fitted to and are scaled to the layer's energy; how much that
+    had to change is the `mismatch`. model, slices, noise_mev (on the layer energies), threshold_mev as in VoxelShares;
+    offset_mev: the log is that of the energy plus this.
+    """
+
+    lowest: Tensor
+    highest: Tensor
+
+    def __init__(
+        self,
+        model: nn.Module,
+        slices: tuple[slice, ...],
+        noise_mev: float,
+        threshold_mev: float,
+        offset_mev: float = 0.0,
+    ) -> None:
+        super().__init__(model, slices, noise_mev, threshold_mev)
+        n_voxels = slices[-1].stop
+        self.log, self.standardise = ThresholdLog(threshold_mev, offset_mev), HitStandardise(n_voxels)
+        self.register_buffer("lowest", torch.full((n_voxels,), -math.inf))
+        self.register_buffer("highest", torch.full((n_voxels,), math.inf))
+
+    def fit(self, incident_energy_mev: Tensor, deposits_mev: Tensor) -> None:
+        energy = incident_energy_mev.double()[:, None]
+        layers = self._layers(deposits_mev, torch.Generator().manual_seed(1))
+        self.conditions.fit(self._logs(energy, layers), energy)
+        hit = deposits_mev >= self.threshold_mev
+        cast(HitStandardise, self.standardise).fit_hits(self.log(deposits_mev)[0], hit, energy)
+        values = self._hits(incident_energy_mev, deposits_mev)[:, self.slices[-1].stop :]
+        self.lowest.copy_(values.amin(0).clamp_max(-LEAST_RANGE))
+        self.highest.copy_(values.amax(0).clamp_min(LEAST_RANGE))
+
+    def _hits(self, incident_energy_mev: Tensor, deposits_mev: Tensor) -> Tensor:
+        deposits = deposits_mev.float()
+        hit = (deposits >= self.threshold_mev).float()
+        values = self.standardise(self.log(deposits)[0], incident_energy_mev.float()[:, None])[0]
+        return torch.cat([hit, hit * values], -1)
+
+    def encode(
+        self, incident_energy_mev: Tensor, deposits_mev: Tensor, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        layers = self._layers(deposits_mev, generator).float()
+        state = {"incident_energy_mev": incident_energy_mev, "layer_energy_mev": layers}
+        return {"x": self._hits(incident_energy_mev, deposits_mev), "context": self.context(state)}
+
+    def write(self, x: Tensor, state: State) -> State:
+        energy, layers = state["incident_energy_mev"].float()[:, None], state["layer_energy_mev"]
+        hit, values = x.tensor_split(2, -1)
+        bounded = torch.minimum(torch.maximum(values, self.lowest), self.highest)
+        energies = self.log.inverse(self.standardise.inverse(bounded, energy)).clamp_min(self.threshold_mev)
+        drawn = torch.where(hit > 0.5, energies, torch.zeros_like(energies))
+        deposits = scale_to_layers(drawn, layers, self.slices, self.threshold_mev)
+        missed = (layer_sums(drawn, self.slices) - layers).abs().amax(-1)
         return {"deposits_mev": deposits, "mismatch": missed / layers.sum(-1).clamp_min(self.threshold_mev)}

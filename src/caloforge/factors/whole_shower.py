@@ -7,18 +7,21 @@ from torch import Tensor, nn
 
 from caloforge.factors.factor import Factor, State
 from caloforge.factors.layer_energies import LayerEnergies
-from caloforge.factors.voxels import VoxelEnergies, VoxelShares
+from caloforge.factors.voxels import VoxelEnergies, VoxelHits, VoxelShares
 
 
 class WholeShower(Factor):
-    """p(E_1 ... E_L, voxels | E_inc) in one step, over x = (u-space of the layer energies, voxels), (N, L + V).
+    """p(E_1 ... E_L, voxels | E_inc) in one step, over x = (u-space of the layer energies, voxels), (N, L + V), or
+    (N, L + 2 V) where the voxels are `VoxelHits`.
 
-    model: a generative model over (N, L + V) given a context of one feature. energies, voxels: say how the two parts
-    go to network space and back; their own models are not used. As in CaloINN (arXiv:2312.09290), which learns the
+    model: a generative model over x given a context of one feature. energies, voxels: say how the two parts go to
+    network space and back; their own models are not used. As in CaloINN (arXiv:2312.09290), which learns the
     layer energies beside the voxels.
     """
 
-    def __init__(self, model: nn.Module, energies: LayerEnergies, voxels: VoxelEnergies | VoxelShares) -> None:
+    def __init__(
+        self, model: nn.Module, energies: LayerEnergies, voxels: VoxelEnergies | VoxelHits | VoxelShares
+    ) -> None:
         super().__init__()
         self.model, self.energies, self.voxels = model, energies, voxels
 

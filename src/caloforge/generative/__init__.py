@@ -22,6 +22,7 @@ from caloforge.generative.flow_matching import FlowMatching, OdeSettings, Veloci
 from caloforge.generative.fused_spline import fused_spline
 from caloforge.generative.likelihood import MaximumLikelihood
 from caloforge.generative.nflows_weights import load_nflows_weights
+from caloforge.generative.observation import CrossEntropy, GaussianMixture, Hits, Observation, SideBySide
 from caloforge.generative.ode_likelihood import ExactTrace, Hutchinson, JacobianTrace
 from caloforge.generative.path import Linear, LipmanGaussian, Path, VariancePreserving, Weights
 from caloforge.generative.permutation import Permutation, permutations
@@ -43,26 +44,32 @@ from caloforge.generative.sorted_ot import SortedOT
 from caloforge.generative.spline import Knots, normalise, rational_quadratic_spline, spline_from_raw
 from caloforge.generative.time_law import LogitNormalTime, Stratified, TimeLaw, UniformTime
 from caloforge.generative.univariate import Affine, Spline, Univariate
+from caloforge.generative.vae import VAE, EvidenceBound, Posterior
 from caloforge.nn.fallback import SlowPathWarning
 
 __all__ = [
     "RK4",
+    "VAE",
     "Affine",
     "Autoregressive",
     "Batch",
     "BatchSource",
     "ConditionalOT",
     "Coupling",
+    "CrossEntropy",
     "DataPrediction",
     "Density",
     "Distillation",
     "Dopri5",
     "Euler",
+    "EvidenceBound",
     "ExactOT",
     "ExactTrace",
     "Flow",
     "FlowMatching",
+    "GaussianMixture",
     "Heun",
+    "Hits",
     "Hutchinson",
     "Independent",
     "InverseAutoregressive",
@@ -77,12 +84,15 @@ __all__ = [
     "Noise",
     "NoisePrediction",
     "Objective",
+    "Observation",
     "OdeSettings",
     "Path",
     "Permutation",
+    "Posterior",
     "Prediction",
     "RungeKutta",
     "Sampler",
+    "SideBySide",
     "Sinkhorn",
     "SlowPathWarning",
     "Solution",

@@ -9,6 +9,7 @@ from caloforge.detectors import Detector
 from caloforge.models.caloflow import CaloFlowSettings, caloflow
 from caloforge.models.flow_matching_showers import FlowMatchingSettings, OneStepSettings, flow_matching, one_step
 from caloforge.models.shower_model import ShowerModel
+from caloforge.models.vae import VaeGivenEnergiesSettings, VaeSettings, vae, vae_given_energies
 from caloforge.registry import Registry
 
 FAMILIES: Registry[Callable[[Mapping[str, Any], Detector], ShowerModel]] = Registry("model family", "caloforge.models")
@@ -19,6 +20,11 @@ FAMILIES.add(
 )
 FAMILIES.add(
     "flow-matching-one-step", lambda settings, detector: one_step(OneStepSettings.model_validate(settings), detector)
+)
+FAMILIES.add("vae", lambda settings, detector: vae(VaeSettings.model_validate(settings), detector))
+FAMILIES.add(
+    "vae-given-energies",
+    lambda settings, detector: vae_given_energies(VaeGivenEnergiesSettings.model_validate(settings), detector),
 )
 
 

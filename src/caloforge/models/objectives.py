@@ -10,6 +10,7 @@ from caloforge.generative.distillation import Distillation
 from caloforge.generative.flow import Flow
 from caloforge.generative.flow_matching import VelocityField
 from caloforge.generative.likelihood import MaximumLikelihood
+from caloforge.generative.vae import VAE
 from caloforge.models.recipe import Stage
 
 
@@ -27,6 +28,18 @@ def objective_of(stage: Stage, model: nn.Module, teacher: nn.Module) -> Objectiv
                 f" learned by {type(model).__name__}; say 'objective: likelihood'."
             )
         return stage.matching.objective(model)
+    if stage.objective == "evidence-bound":
+        if not isinstance(model, VAE):
+            raise CaloforgeError(
+                f"stage '{stage.name}': the evidence bound trains an autoencoder, but the factor '{stage.factor}' is"
+                f" learned by {type(model).__name__}; say 'objective: likelihood'."
+            )
+        return stage.bound.objective(model)
+    if isinstance(model, VAE):
+        raise CaloforgeError(
+            f"stage '{stage.name}': the factor '{stage.factor}' is an autoencoder, whose likelihood is not known; say"
+            " 'objective: evidence-bound'."
+        )
     if isinstance(model, VelocityField):
         raise CaloforgeError(
             f"stage '{stage.name}': the factor '{stage.factor}' is a velocity field, whose likelihood is too costly to"

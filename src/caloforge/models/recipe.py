@@ -13,8 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from caloforge.errors import CaloforgeError
 from caloforge.models.build import FAMILIES
 from caloforge.models.caloflow import CaloFlowSettings
+from caloforge.models.evidence import BoundSection
 from caloforge.models.flow_matching import MatchingSection
 from caloforge.models.flow_matching_showers import FlowMatchingSettings, OneStepSettings
+from caloforge.models.vae import VaeGivenEnergiesSettings, VaeSettings
 from caloforge.registry import nearest
 
 SCHEMA = 1
@@ -68,13 +70,14 @@ class Training(_Strict):
 class Stage(_Strict):
     """One training: which factor of the model, by which objective; `model` changes the model from here on.
 
-    matching: of flow matching alone.
+    matching: of flow matching alone. bound: of the evidence bound alone.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     factor: str
-    objective: Literal["likelihood", "distillation", "flow-matching"] = "likelihood"
+    objective: Literal["likelihood", "distillation", "flow-matching", "evidence-bound"] = "likelihood"
     matching: MatchingSection = MatchingSection()
+    bound: BoundSection = BoundSection()
     from_: str | None = Field(
         None, alias="from", description="the earlier stage whose factor teaches or starts this one"
     )
@@ -89,6 +92,8 @@ SETTINGS: dict[str, type[BaseModel]] = {
     "caloflow": CaloFlowSettings,
     "flow-matching": FlowMatchingSettings,
     "flow-matching-one-step": OneStepSettings,
+    "vae": VaeSettings,
+    "vae-given-energies": VaeGivenEnergiesSettings,
 }
 """What `model` may say for each family of ours; those of other packages check theirs when they build."""
 
@@ -96,7 +101,12 @@ FACTORS = {
     "caloflow": ("energies", "voxels"),
     "flow-matching": ("energies", "voxels"),
     "flow-matching-one-step": ("shower",),
+    "vae": ("shower",),
+    "vae-given-energies": ("energies", "voxels"),
 }
+
+SECTIONS = {"matching": "flow-matching", "bound": "evidence-bound"}
+"""Keys of a stage that one objective alone reads."""
 
 
 class Recipe(_Strict):
@@ -139,8 +149,9 @@ class Recipe(_Strict):
         """The recipe with every default written out, as JSON keeps it; each stage with what its objective knows."""
         plan = self.model_dump(by_alias=True, mode="json")
         for stage in plan["stages"]:
-            if stage["objective"] != "flow-matching":
-                del stage["matching"]
+            for section, objective in SECTIONS.items():
+                if stage["objective"] != objective:
+                    del stage[section]
         return plan
 
 
@@ -327,11 +338,13 @@ def _check_stages(recipe: Recipe, where: _Where) -> None:
             raise CaloforgeError(
                 f"{where(('stages', index))}: distillation needs a teacher; add 'from: <an earlier stage>'."
             )
-        if "matching" in stage.model_fields_set and stage.objective != "flow-matching":
-            raise CaloforgeError(
-                f"{where(('stages', index, 'matching'))}: matching is for flow matching, but stage '{stage.name}' has"
-                f" the objective '{stage.objective}'; leave it out, or say 'objective: flow-matching'."
-            )
+        for section, objective in SECTIONS.items():
+            if section in stage.model_fields_set and stage.objective != objective:
+                raise CaloforgeError(
+                    f"{where(('stages', index, section))}: {section} is for {objective.replace('-', ' ')}, but stage"
+                    f" '{stage.name}' has the objective '{stage.objective}'; leave it out, or say 'objective:"
+                    f" {objective}'."
+                )
         seen[stage.name] = stage
 
 

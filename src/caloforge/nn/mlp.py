@@ -20,6 +20,11 @@ class MLP(nn.Module):
             width = size
         self.layers = nn.Sequential(*layers, nn.Linear(width, outputs))
 
+    @property
+    def last(self) -> nn.Linear:
+        """The layer that gives the outputs."""
+        return cast(nn.Linear, self.layers[-1])
+
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (..., outputs) of x (..., features)."""
         return cast(Tensor, self.layers(x))
