@@ -1,7 +1,7 @@
-"""A plain numpy transcription of the CaloChallenge's definitions, as its readers would write them: the outside reference.
+"""A plain numpy transcription of the CaloChallenge's definitions, the outside reference.
 
 Nothing here is shared with the package but the detector: features layer by layer as sums over the bin centres,
-histograms by np.histogram, the separation power as in eq. 15 of arXiv 2009.03796. The precision is that of the deposits.
+histograms by np.histogram, the separation power as in eq. 15 of arXiv 2009.03796, in the deposits' precision.
 """
 
 from __future__ import annotations
