@@ -1,6 +1,6 @@
 """Features and histograms of the CaloChallenge's evaluation against a plain numpy transcription of its definitions.
 
-Two samples of 20,000 ds2 showers (2,000 with --quick), made by repeating and jittering the 400 of the tests, are
+Two samples of 20,000 ds2 showers (6,000 with --quick), made by repeating and jittering the 400 of the tests, are
 compared as protocol 2024-07 does without its classifiers and PRDC: 407 histograms of features and voxels. The peer is
 tests/observables/transcription.py in float64, from arrays in memory and from gzip files read by h5py; ours works on
 what a file holds, float32, and also gives errors, chi2 and Wasserstein distances. Files are of two kinds: as caloforge
@@ -42,7 +42,7 @@ sys.path.insert(0, str(ROOT / "tests" / "observables"))
 
 import transcription  # noqa: E402
 
-SHOWERS, QUICK_SHOWERS = 20_000, 2_000
+SHOWERS, QUICK_SHOWERS = 20_000, 6_000
 FROM_MEMORY, FROM_FILES, GROWTH_MIB, AGREEMENT = 10.0, 4.0, 32.0, 1e-6
 DETECTOR = preset("ds2")
 STAGES = ("features of the reference", "its voxels", "the generated sample", "histograms and distances")

@@ -49,7 +49,7 @@ def test_a_file_a_table_on_disk_and_one_pass_give_the_same(dtype, toy_showers, t
     write_showers(tmp_path / "a.hdf5", showers)
     whole = Sample.gather("reference", showers)
     edges = voxel_edges(whole)
-    monkeypatch.setattr("caloforge.observables.scratch.SPILL_BYTES", 0)
+    monkeypatch.setattr("caloforge.observables.spill.SPILL_BYTES", 0)
     file = open_showers(tmp_path / "a.hdf5")
     spilled = Sample.gather("reference", file, voxel_edges=edges)
     assert spilled.features.vector().tobytes() == whole.features.vector().tobytes()

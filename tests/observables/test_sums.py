@@ -101,7 +101,7 @@ def test_without_a_threshold_only_deposits_count_as_hits() -> None:
 
 @pytest.mark.parametrize("name", ["ds1-pions", "calogan"])
 def test_a_table_in_a_file_holds_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("caloforge.observables.scratch.SPILL_BYTES", 0)
+    monkeypatch.setattr("caloforge.observables.spill.SPILL_BYTES", 0)
     whole = high_level(sparse(name, 9), np.linspace(1, 9, 9), preset(name))
     table = FeatureTable(9, whole[:0])
     for start in (0, 4, 8):

@@ -12,7 +12,6 @@ from caloforge.observables.binning import (
 )
 from caloforge.observables.feature_table import FeatureTable
 from caloforge.observables.features import Features, features_of, high_level
-from caloforge.observables.scratch import scratch
 from caloforge.observables.separation import (
     Comparison,
     compare,
@@ -21,6 +20,7 @@ from caloforge.observables.separation import (
     separation_power,
 )
 from caloforge.observables.spectrum import VoxelBins
+from caloforge.observables.spill import scratch
 from caloforge.observables.sums import LayerSums, layer_sums, voxel_counts
 
 __all__ = [

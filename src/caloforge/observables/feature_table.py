@@ -7,7 +7,7 @@ from dataclasses import fields
 import numpy as np
 
 from caloforge.observables.features import Features
-from caloforge.observables.scratch import scratch
+from caloforge.observables.spill import scratch
 
 
 class FeatureTable:

@@ -9,12 +9,16 @@ ZERO = np.float64(0.0)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _collect(row, lowest, buffer, n):  # type: ignore[no-untyped-def]
-    """Append the voxels of at least `lowest` to the buffer behind its first n; returns how many there are."""
+def _collect(row, lowest, values, places, n):  # type: ignore[no-untyped-def]
+    """Append the voxels not below `lowest`, and where they are, behind the first n; returns how many there are.
+
+    What is not a number is kept, so that it is found in the sums.
+    """
     for j in range(row.shape[0]):
         v = row[j]
-        buffer[n] = v
-        n += 1 if v >= lowest else 0
+        values[n] = v
+        places[n] = j
+        n += 0 if v < lowest else 1
     return n
 
 
@@ -38,72 +42,49 @@ def _spectrum(bits, n, first, shift, cells, edges, counts):  # type: ignore[no-u
         counts[place] += 1
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
-def _moments(row, limit, start, weights, out):  # type: ignore[no-untyped-def]
-    """Sums in float64 of e, x e, y e, r e, x^2 e, y^2 e, r^2 e over a layer's voxels, e = 0 below the limit.
-
-    A value that is not a number is kept, so that it is found in the sum.
-    """
-    s = sx = sy = sr = sxx = syy = srr = ZERO
-    for j in range(row.shape[0]):
-        v = row[j]
-        e = ZERO if v < limit else np.float64(v)
-        w = start + j
-        s += e
-        sx += weights[0, w] * e
-        sy += weights[1, w] * e
-        sr += weights[2, w] * e
-        sxx += weights[3, w] * e
-        syy += weights[4, w] * e
-        srr += weights[5, w] * e
-    out[0], out[1], out[2], out[3], out[4], out[5], out[6] = s, sx, sy, sr, sxx, syy, srr
-
-
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
-def _add(row, limit, total):  # type: ignore[no-untyped-def]
-    for j in range(row.shape[0]):
-        v = row[j]
-        total[j] += ZERO if v < limit else np.float64(v)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
 def shower_sums(  # type: ignore[no-untyped-def]
-    deposits, limit, lowest, offsets, starts, weights, buffer, bits, first, shift, cells, edges, sums, total, counts
+    deposits, lowest, offsets, starts, weights, values, bits, places, first, shift, cells, edges, sums, total, counts
 ):
-    """Everything in one pass over showers (n, V).
+    """Everything in one pass over showers (n, V); most voxels are empty, so those that are hit are collected first.
 
-    limit: a voxel below it counts as zero; lowest: the least voxel that is hit. offsets (L + 1,) of the layers, starts
-    (L,) of each layer's grid in weights (6, W): x, y, r, x^2, y^2, r^2. buffer (V + 1,) and bits, the same memory as
-    integers. Filled: sums (10, L, n), the seven of `_moments`, hits, the largest and the second largest voxel;
+    lowest: the least voxel that is hit. offsets (L + 1,) of the layers, starts (L,) of each layer's grid in weights
+    (W, 6): x, y, r, x^2, y^2, r^2. values (V + 1,), bits, the same memory as integers, and places (V + 1,) are room to
+    work in. Filled: sums (10, L, n) of e, x e, y e, r e, x^2 e, y^2 e, r^2 e, hits, and the two largest e;
     total (V,), added to; counts (n, edges + 1), unless there are no edges.
     """
-    n, layers = deposits.shape[0], starts.shape[0]
-    out = np.zeros(7)
-    for i in range(n):
+    for i in range(deposits.shape[0]):
         hits = 0
-        for layer in range(layers):
-            row = deposits[i, offsets[layer] : offsets[layer + 1]]
-            _moments(row, limit, starts[layer], weights, out)
-            for q in range(7):
-                sums[q, layer, i] = out[q]
-            before = hits
-            hits = _collect(row, lowest, buffer, hits)
-            largest = second = ZERO
+        for layer in range(starts.shape[0]):
+            begin, start, before = offsets[layer], starts[layer], hits
+            hits = _collect(deposits[i, begin : offsets[layer + 1]], lowest, values, places, hits)
+            s = sx = sy = sr = sxx = syy = srr = largest = second = ZERO
             for k in range(before, hits):
-                e = np.float64(buffer[k])
+                place = places[k]
+                e = np.float64(values[k])
+                total[begin + place] += e
+                w = weights[start + place]
+                s += e
+                sx += w[0] * e
+                sy += w[1] * e
+                sr += w[2] * e
+                sxx += w[3] * e
+                syy += w[4] * e
+                srr += w[5] * e
                 second = max(second, min(largest, e))
                 largest = max(largest, e)
-            sums[7, layer, i] = hits - before
-            sums[8, layer, i] = largest
-            sums[9, layer, i] = second
-        _add(deposits[i], limit, total)
+            sums[0, layer, i], sums[1, layer, i], sums[2, layer, i], sums[3, layer, i] = s, sx, sy, sr
+            sums[4, layer, i], sums[5, layer, i], sums[6, layer, i] = sxx, syy, srr
+            sums[7, layer, i], sums[8, layer, i], sums[9, layer, i] = hits - before, largest, second
         if edges.shape[0] > 0:
             _spectrum(bits, hits, first, shift, cells, edges, counts[i])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def voxel_spectra(deposits, lowest, buffer, bits, first, shift, cells, edges, counts):  # type: ignore[no-untyped-def]
+def voxel_spectra(  # type: ignore[no-untyped-def]
+    deposits, lowest, values, bits, places, first, shift, cells, edges, counts
+):
     """The counts of `shower_sums` alone."""
     for i in range(deposits.shape[0]):
-        hits = _collect(deposits[i], lowest, buffer, 0)
+        hits = _collect(deposits[i], lowest, values, places, 0)
         _spectrum(bits, hits, first, shift, cells, edges, counts[i])

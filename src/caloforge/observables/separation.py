@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.observables.bootstrap import blocks_drawn_again, bootstrap_error
 from caloforge.observables.wasserstein import wasserstein_of_counts, wasserstein_of_sorted
-from caloforge.randomness import numpy_generator
 
 Array = NDArray[np.floating]
 Counts = NDArray[np.int64]
@@ -64,10 +65,10 @@ def separation_of_counts(reference: Counts, generated: Counts) -> tuple[float, s
         return 0.0, "both histograms are empty"
     if not n_reference or not n_generated:
         return 1.0, f"the {'generated' if n_reference else 'reference'} histogram is empty"
-    return float(_separations(reference[None].astype(float), generated[None].astype(float))[0]), ""
+    return float(_separations(reference[None], generated[None])[0]), ""
 
 
-def _separations(one: Array, two: Array) -> NDArray[np.float64]:
+def _separations(one: NDArray[Any], two: NDArray[Any]) -> NDArray[np.float64]:
     """Separation powers of rows of counts (R, B), none of them empty or else without meaning."""
     h1, h2 = (counts / np.maximum(counts.sum(axis=1, keepdims=True), 1) for counts in (one, two))
     found: NDArray[np.float64] = 0.5 * np.sum((h1 - h2) ** 2 / (h1 + h2 + 1e-16), axis=1)
@@ -80,18 +81,16 @@ def compare(
     """Compare two arrays of values (any shape), one per shower, in bins with the same edges.
 
     The last bin holds its upper edge. Values that are not finite are in no bin, which the note says. The error is a
-    bootstrap over the showers: both rows of counts are drawn again from their multinomial laws; `resamplings` = 0
+    bootstrap over the showers: both rows of counts are drawn again, as from their multinomial laws; `resamplings` = 0
     leaves it out (error 0). The Wasserstein distance is exact.
     """
     bins = np.asarray(edges).astype(np.float64)
     one, two = (_sorted(values) for values in (reference, generated))
     counted = [_counts(values, bins) for values in (one, two)]
+    inside = [counts[1:-1] for counts in counted]
     error = 0.0
     if resamplings:
-        rng = numpy_generator(seed, "observables.bootstrap")
-        drawn = [_drawn(counts, resamplings, rng) for counts in counted]
-        error = float(np.std(_separations(drawn[0], drawn[1]), ddof=1))
-    inside = [counts[1:-1] for counts in counted]
+        error = bootstrap_error(inside[0], inside[1], resamplings, seed)
     n = [max(int(counts.sum()), 1) for counts in inside]
     pooled = (inside[0] + inside[1]) / (n[0] * n[1])
     return _comparison(
@@ -115,22 +114,16 @@ def compare_counts(
     counted = [side.sum(axis=0, dtype=np.int64) for side in sides]
     error = 0.0
     if resamplings and all(len(side) > 1 for side in sides):
-        rng = numpy_generator(seed, "observables.block-bootstrap")
-        drawn = []
-        for side in sides:
-            starts = np.unique(np.linspace(0, len(side), min(BLOCKS, len(side)) + 1).astype(np.int64)[:-1])
-            blocks = np.add.reduceat(side[:, 1:-1], starts, axis=0, dtype=np.float64)
-            drawn.append(rng.multinomial(len(starts), np.full(len(starts), 1 / len(starts)), resamplings) @ blocks)
-        error = float(np.std(_separations(drawn[0], drawn[1]), ddof=1))
+        rows = (blocks_drawn_again(side[:, 1:-1], BLOCKS, resamplings, seed, k) for k, side in enumerate(sides))
+        error = float(np.std(_separations(*rows), ddof=1))
     inside = [counts[1:-1] for counts in counted]
-    variances = [
+    one, two = (
         _shower_variance(side[:, 1:-1]) / max(int(counts.sum()), 1) ** 2
         for side, counts in zip(sides, inside, strict=True)
-    ]
-    return _comparison(
-        counted, bins, (int(counted[0].sum()), int(counted[1].sum())), error, _chi2_ndf(inside, sum(variances)),
-        wasserstein_of_counts(inside[0], inside[1], bins),
-    )  # fmt: skip
+    )
+    entries = int(counted[0].sum()), int(counted[1].sum())
+    wasserstein = wasserstein_of_counts(inside[0], inside[1], bins)
+    return _comparison(counted, bins, entries, error, _chi2_ndf(inside, one + two), wasserstein)
 
 
 def separation_power(a: Array, b: Array, bins: Array) -> float:
@@ -148,27 +141,18 @@ def _sorted(values: Array) -> NDArray[np.float64]:
 
 def _counts(values: NDArray[np.float64], edges: NDArray[np.float64]) -> Counts:
     """Below, in and above the bins, (B + 2,), of sorted values."""
-    places = np.searchsorted(values, edges, side="left")
-    places[-1] = np.searchsorted(values, edges[-1], side="right")
-    return np.diff(np.concatenate([[0], places, [len(values)]])).astype(np.int64)
-
-
-def _drawn(counts: Counts, resamplings: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Rows of counts inside (R, B) when the showers are drawn again with replacement."""
-    filled = np.flatnonzero(counts)
-    found = np.zeros((resamplings, len(counts)))
-    if len(filled):
-        total = int(counts.sum())
-        found[:, filled] = rng.multinomial(total, counts[filled] / total, size=resamplings)
-    return found[:, 1:-1]
+    places = np.zeros(len(edges) + 2, dtype=np.int64)
+    places[1:-1] = values.searchsorted(edges, side="left")
+    places[-2:] = values.searchsorted(edges[-1], side="right"), len(values)
+    return places[1:] - places[:-1]
 
 
 def _shower_variance(counts: NDArray[np.integer]) -> NDArray[np.float64]:
     """Variance of the sum over the showers (N, B) of their counts, per bin."""
     n = len(counts)
+    total: NDArray[np.float64] = counts.sum(axis=0, dtype=np.float64)
     if n < 2:
-        return counts.sum(axis=0, dtype=np.float64)
-    total = counts.sum(axis=0, dtype=np.float64)
+        return total
     squares = np.einsum("nb,nb->b", counts, counts, dtype=np.float64)
     found: NDArray[np.float64] = np.maximum(squares - total**2 / n, 0.0) * n / (n - 1)
     return found
@@ -179,12 +163,12 @@ def _chi2_ndf(counts: list[Counts], variance: NDArray[np.float64]) -> float | No
 
     Of counts with one entry per shower, pooled: chi2 of the 2 x B contingency table (arXiv physics/0605123, eq. 5).
     """
-    totals = [int(row.sum()) for row in counts]
-    if not all(totals):
+    one, two = (int(row.sum()) for row in counts)
+    if not one or not two:
         return None
-    difference = counts[0] / totals[0] - counts[1] / totals[1]
+    difference = counts[0] / one - counts[1] / two
     filled = variance > 0
-    return float(np.sum(difference[filled] ** 2 / variance[filled]) / max(np.count_nonzero(filled) - 1, 1))
+    return float(np.sum(difference[filled] ** 2 / variance[filled]) / max(int(np.count_nonzero(filled)) - 1, 1))
 
 
 def _comparison(

@@ -44,22 +44,29 @@ def _weights(detector: Detector) -> tuple[NDArray[np.int64], NDArray[np.int64], 
     known: dict[bytes, int] = {}
     starts, parts, end = [], [], 0
     for layer in detector.layers:
-        part = np.stack([layer.x_mm, layer.y_mm, layer.r_mm, layer.x_mm**2, layer.y_mm**2, layer.r_mm**2])
+        x, y, r = layer.x_mm, layer.y_mm, layer.r_mm
+        part = np.stack([x, y, r, x**2, y**2, r**2], axis=1)
         key = part.tobytes()
         if key not in known:
             known[key] = end
             parts.append(part)
-            end += part.shape[1]
+            end += len(part)
         starts.append(known[key])
-    weights = np.ascontiguousarray(np.concatenate(parts, axis=1))
+    weights = np.ascontiguousarray(np.concatenate(parts))
     return np.array(detector.offsets, dtype=np.int64), np.array(starts, dtype=np.int64), weights
 
 
-def _limits(deposits: Array, threshold_mev: float) -> tuple[Any, Any]:
-    """The threshold in the deposits' precision, and the least deposit that counts as a hit."""
+def _lowest(deposits: Array, threshold_mev: float) -> Any:
+    """The least deposit that counts as a hit, in the deposits' precision: the threshold, or whatever is above zero."""
     kind = deposits.dtype.type
     limit = kind(threshold_mev)
-    return limit, limit if limit > 0 else np.nextafter(kind(0), kind(1))
+    return limit if limit > 0 else np.nextafter(kind(0), kind(1))
+
+
+def _room(deposits: Array) -> tuple[Array, NDArray[np.signedinteger[Any]], NDArray[np.int32]]:
+    """Values and places of the hits of one shower, and the values' bits."""
+    values = np.empty(deposits.shape[1] + 1, dtype=deposits.dtype)
+    return values, bits_of(values), np.empty(len(values), dtype=np.int32)
 
 
 def layer_sums(deposits_mev: Array, detector: Detector, threshold_mev: float, bins: VoxelBins | None) -> LayerSums:
@@ -69,31 +76,26 @@ def layer_sums(deposits_mev: Array, detector: Detector, threshold_mev: float, bi
     """
     deposits = np.ascontiguousarray(deposits_mev)
     n = len(deposits)
-    offsets, starts, weights = _weights(detector)
-    limit, lowest = _limits(deposits, threshold_mev)
-    buffer = np.empty(detector.n_voxels + 1, dtype=deposits.dtype)
-    if bins is None:
-        table = CellTable(0, 1, _NO_CELLS, bits_of(buffer[:0]))
-    else:
-        table = bins.table(deposits.dtype)
+    values, bits, places = _room(deposits)
+    table = CellTable(0, 1, _NO_CELLS, bits[:0]) if bins is None else bins.table(deposits.dtype)
     sums = np.empty((10, detector.n_layers, n))
     total = np.zeros(detector.n_voxels)
     counts = np.zeros((n, 0 if bins is None else bins.columns), dtype=np.uint32)
     kernel.shower_sums(
-        deposits, limit, lowest, offsets, starts, weights, buffer, bits_of(buffer),
+        deposits, _lowest(deposits, threshold_mev), *_weights(detector), values, bits, places,
         table.first, table.shift, table.cells, table.edges, sums, total, counts,
     )  # fmt: skip
-    return LayerSums(*sums, total, counts)
+    e, x, y, r, xx, yy, rr, hits, largest, second = sums
+    return LayerSums(e, x, y, r, xx, yy, rr, hits, largest, second, total, counts)
 
 
 def voxel_counts(deposits_mev: Array, threshold_mev: float, bins: VoxelBins) -> NDArray[np.uint32]:
     """How many voxels of each shower (n, V) at or above the threshold lie below, in and above the bins, (n, B + 2)."""
     deposits = np.ascontiguousarray(deposits_mev)
-    _, lowest = _limits(deposits, threshold_mev)
-    buffer = np.empty(deposits.shape[1] + 1, dtype=deposits.dtype)
     table = bins.table(deposits.dtype)
     counts = np.zeros((len(deposits), bins.columns), dtype=np.uint32)
     kernel.voxel_spectra(
-        deposits, lowest, buffer, bits_of(buffer), table.first, table.shift, table.cells, table.edges, counts
-    )
+        deposits, _lowest(deposits, threshold_mev), *_room(deposits),
+        table.first, table.shift, table.cells, table.edges, counts,
+    )  # fmt: skip
     return counts

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.observables import comparison_kernel
+
 Floats = NDArray[np.float64]
 
 
@@ -14,10 +16,7 @@ def wasserstein_of_sorted(one: Floats, two: Floats) -> float | None:
         return None
     if len(one) == len(two):
         return float(np.mean(np.abs(one - two)))
-    both = np.concatenate([one, two])
-    both.sort(kind="stable")
-    below = [np.searchsorted(values, both[:-1], side="right") / len(values) for values in (one, two)]
-    return float(np.sum(np.abs(below[0] - below[1]) * np.diff(both)))
+    return float(comparison_kernel.merged_distance(one, two))
 
 
 def wasserstein_of_counts(one: NDArray[np.int64], two: NDArray[np.int64], edges: Floats) -> float | None:
