@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeAlias
 
 import numpy as np
@@ -29,6 +30,8 @@ Part: TypeAlias = tuple[Features, VoxelCounts]
 """Some showers of a sample: their features and their voxel histograms (n, B + 2)."""
 VOXELS = "voxel distribution"
 RESPONSE = "Etot / Einc"
+BATCH = 16
+"""Observables that a thread compares before it looks for others."""
 
 
 def voxel_edges(reference: Sample) -> Edges:
@@ -70,10 +73,12 @@ def separations(
             parts = [table[RESPONSE][rows] for table, rows in zip((one, two), chosen, strict=True)]
             values[f"{RESPONSE} at E = {float(energy)}"] = (parts[0], parts[1], response_edges(sample.detector, index))
 
-    def work(name: str) -> Comparison:
-        return compare(*values[name], resamplings=resamplings, seed=seed)
+    def work(names: list[str]) -> list[tuple[str, Comparison]]:
+        return [(name, compare(*values[name], resamplings=resamplings, seed=seed)) for name in names]
 
-    found = dict(zip(values, in_order(work, values, threads), strict=True))
+    names = list(values)
+    batches = [names[start : start + BATCH] for start in range(0, len(names), BATCH)]
+    found = dict(chain.from_iterable(in_order(work, batches, threads)))
     found[VOXELS] = compare_counts(reference[1], other[1], voxels, resamplings=resamplings, seed=seed)
     return found
 

@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.observables import comparison_kernel
 from caloforge.randomness import numpy_generator
 
 Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
 FEW = 32
 """Counts below it are drawn from Poisson's law, others from the normal law that it comes to."""
 
@@ -25,14 +23,13 @@ def _table(bins: int, resamplings: int, seed: int, side: int) -> tuple[NDArray[n
     return few, rng.standard_normal((resamplings, bins), dtype=np.float32)
 
 
-def bootstrap_error(reference: Counts, generated: Counts, resamplings: int, seed: int) -> float:
-    """Standard deviation of the separation power of counts (B,) when the showers, one entry each, are drawn again.
+def draws(bins: int, resamplings: int, seed: int) -> tuple[NDArray[np.float32], ...]:
+    """What `redrawn_spread` of the kernel needs to draw both sides' counts (B,) again, with showers of one entry each.
 
     Bins are drawn independently, as for a total that varies; divided by their sum, which is what a separation power
     does, they follow the multinomial law. All histograms share their random numbers, the two sides do not.
     """
-    tables = [_table(len(reference), resamplings, seed, side) for side in (0, 1)]
-    return float(comparison_kernel.redrawn_spread(reference, generated, *tables[0], *tables[1]))
+    return (*_table(bins, resamplings, seed, 0), *_table(bins, resamplings, seed, 1))
 
 
 def blocks_drawn_again(counts: NDArray[np.integer[Any]], blocks: int, resamplings: int, seed: int, side: int) -> Floats:

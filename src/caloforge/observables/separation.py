@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.observables.bootstrap import blocks_drawn_again, bootstrap_error
-from caloforge.observables.wasserstein import wasserstein_of_counts, wasserstein_of_sorted
+from caloforge.observables import comparison_kernel
+from caloforge.observables.bootstrap import blocks_drawn_again, draws
+from caloforge.observables.wasserstein import wasserstein_of_counts
 
 Array = NDArray[np.floating]
 Counts = NDArray[np.int64]
@@ -85,18 +86,14 @@ def compare(
     leaves it out (error 0). The Wasserstein distance is exact.
     """
     bins = np.asarray(edges).astype(np.float64)
-    one, two = (_sorted(values) for values in (reference, generated))
-    counted = [_counts(values, bins) for values in (one, two)]
-    inside = [counts[1:-1] for counts in counted]
-    error = 0.0
-    if resamplings:
-        error = bootstrap_error(inside[0], inside[1], resamplings, seed)
-    n = [max(int(counts.sum()), 1) for counts in inside]
-    pooled = (inside[0] + inside[1]) / (n[0] * n[1])
-    return _comparison(
-        counted, bins, (np.size(reference), np.size(generated)), error, _chi2_ndf(inside, pooled),
-        wasserstein_of_sorted(one, two),
-    )  # fmt: skip
+    one, two = _sorted(reference), _sorted(generated)
+    tables = draws(len(bins) - 1, resamplings, seed)
+    first, second, error, distance = comparison_kernel.compared(one, two, bins, *tables)
+    inside = [first[1:-1], second[1:-1]]
+    pooled = (inside[0] + inside[1]) / max(float(inside[0].sum()) * float(inside[1].sum()), 1.0)
+    entries = np.size(reference), np.size(generated)
+    wasserstein = float(distance) if len(one) and len(two) else None
+    return _comparison([first, second], bins, entries, float(error), _chi2_ndf(inside, pooled), wasserstein)
 
 
 def compare_counts(
@@ -137,14 +134,6 @@ def _sorted(values: Array) -> NDArray[np.float64]:
     if len(found) and not (np.isfinite(found[0]) and np.isfinite(found[-1])):
         found = found[np.isfinite(found)]
     return found
-
-
-def _counts(values: NDArray[np.float64], edges: NDArray[np.float64]) -> Counts:
-    """Below, in and above the bins, (B + 2,), of sorted values."""
-    places = np.zeros(len(edges) + 2, dtype=np.int64)
-    places[1:-1] = values.searchsorted(edges, side="left")
-    places[-2:] = values.searchsorted(edges[-1], side="right"), len(values)
-    return places[1:] - places[:-1]
 
 
 def _shower_variance(counts: NDArray[np.integer]) -> NDArray[np.float64]:

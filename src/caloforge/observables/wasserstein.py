@@ -1,22 +1,11 @@
-"""The Wasserstein-1 distance of two samples of numbers: how far the entries must be moved on average."""
+"""The Wasserstein-1 distance of two histograms: how far the entries must be moved on average."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.observables import comparison_kernel
-
 Floats = NDArray[np.float64]
-
-
-def wasserstein_of_sorted(one: Floats, two: Floats) -> float | None:
-    """Exact distance of two sorted arrays of any lengths, in the unit of the values; None where one is empty."""
-    if not len(one) or not len(two):
-        return None
-    if len(one) == len(two):
-        return float(np.mean(np.abs(one - two)))
-    return float(comparison_kernel.merged_distance(one, two))
 
 
 def wasserstein_of_counts(one: NDArray[np.int64], two: NDArray[np.int64], edges: Floats) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -86,10 +87,10 @@ def read_rows(dataset: h5py.Dataset, start: int, stop: int, threads: int | None 
 def _decode(dataset: h5py.Dataset, layout: Chunks, out: Array, start: int, corner: tuple[int, ...]) -> None:
     """Put one chunk where it belongs in the rows from `start` on."""
     mask, raw = dataset.id.read_direct_chunk(corner)
-    n = int(np.prod(layout.chunk))
+    n = math.prod(layout.chunk)
     size = n * layout.dtype.itemsize
-    skipped = [bool(mask >> index & 1) for index in range(len(layout.filters))]
-    plain = raw if skipped[-1] else zlib_decompress(raw, size)
+    last = len(layout.filters) - 1
+    plain = raw if mask >> last & 1 else zlib_decompress(raw, size)
     if len(plain) != size:
         raise ValueError(f"a chunk holds {len(plain)} bytes, expected {size}")
     rows = slice(max(corner[0] - start, 0), min(corner[0] + layout.chunk[0] - start, len(out)))
@@ -97,7 +98,7 @@ def _decode(dataset: h5py.Dataset, layout: Chunks, out: Array, start: int, corne
     place = (rows, *(slice(c, c + size) for c, size in zip(corner[1:], layout.chunk[1:], strict=True)))
     target = out[place]
     taken = tuple(slice(skip if axis == 0 else 0, None) for axis in range(target.ndim))
-    shuffled = layout.filters[0] == _SHUFFLE and not skipped[0] and layout.dtype.itemsize > 1
+    shuffled = layout.filters[0] == _SHUFFLE and not mask & 1 and layout.dtype.itemsize > 1
     straight = shuffled and not skip and target.shape == layout.chunk and target.flags.c_contiguous
     if straight:
         _unshuffle(plain, target.reshape(-1))
