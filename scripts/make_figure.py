@@ -25,7 +25,7 @@ SHOWN = [
     "Etot / Einc",
     "E layer 0",
     "E layer 2",
-    "Voxel energy",
+    "voxel distribution",
     "Sparsity layer 0",
     "EC y layer 0",
     "Width y layer 1",

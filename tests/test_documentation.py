@@ -16,6 +16,7 @@ PAGES = (
     "dit.md",
     "flows.md",
     "flow-matching.md",
+    "observables.md",
     "simulation.md",
     "training.md",
     "transport.md",

@@ -87,7 +87,7 @@ def test_protocol_without_classifiers_gives_the_golden_numbers_of_ds2(ds2, tmp_p
     value = found["separation"]["Etot / Einc"]["value"]
     assert value == pytest.approx(numbers["separation_power"]["Etot / Einc"], rel=1e-6)
     voxels = numbers["separation_power_reference_maximum_inside"]["voxel distribution"]
-    assert found["separation"]["Voxel energy"]["value"] == pytest.approx(voxels, rel=2e-5)
+    assert found["separation"]["voxel distribution"]["value"] == pytest.approx(voxels, rel=2e-5)
     assert (tmp_path / "report.html").exists()
 
 

@@ -76,7 +76,7 @@ def test_separation_power_rules() -> None:
     one, both = compare(values, values + 5, edges), compare(values + 5, values + 5, edges)
     assert (one.separation, both.separation) == (1.0, 0.0)
     assert "generated" in one.note and "both" in both.note
-    assert one.generated_outside == 1.0
+    assert one.outside["generated"] == [0.0, 1.0]
 
 
 def test_bins_of_calogan_see_its_narrow_response() -> None:

@@ -9,16 +9,20 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import transcription
 
 from caloforge.detectors import preset
 from caloforge.observables import (
     Features,
+    VoxelBins,
     binnings,
+    compare_counts,
     discrete_energies,
     energy_edges,
     high_level,
     response_edges,
     separation_power,
+    voxel_counts,
 )
 
 GOLDEN = Path(__file__).parent.parent / "data" / "golden"
@@ -46,15 +50,6 @@ def golden(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any], Feature
     )
 
 
-def official(name: str) -> str:
-    return (
-        name.replace("EC eta", "EC Eta")
-        .replace("EC phi", "EC Phi")
-        .replace("Width eta", "Width Eta")
-        .replace("Width phi", "Width Phi")
-    )
-
-
 def test_high_level_vector(golden) -> None:
     _, numbers, reference, generated, *_ = golden
     assert reference.vector().shape[1] == numbers["high_level_vector_dim"]
@@ -72,31 +67,39 @@ def test_threshold_is_the_official_one(golden) -> None:
     assert preset(name).threshold_mev == pytest.approx(numbers["threshold_mev"], rel=1e-12)
 
 
+def near(value: float, numbers: dict[str, Any], key: str, rel: float = 1e-6) -> None:
+    """The official number; where it hangs on the last bit of the reference's maximum, that which counts it."""
+    known = numbers["separation_power"] | numbers["separation_power_reference_maximum_inside"]
+    assert value == pytest.approx(known[key], rel=rel, abs=1e-9), key
+
+
 def test_every_separation_power(golden) -> None:
     name, numbers, reference, generated, *_ = golden
-    detector = preset(name)
-    edges = binnings(detector, reference)
-    ours = {official(key): value for key, value in generated.table().items()}
-    seen = set()
+    edges, ours = binnings(preset(name), reference), generated.table()
+    assert list(edges) == list(reference.table())
     for key, values in reference.table().items():
-        value = separation_power(values, ours[official(key)], edges[key])
-        if official(key) in numbers["separation_power"]:
-            assert value == pytest.approx(numbers["separation_power"][official(key)], rel=1e-6, abs=1e-9), key
-        else:
-            inside = numbers["separation_power_reference_maximum_inside"][official(key)]
-            assert value == pytest.approx(inside, rel=1e-6, abs=1e-9), key
-        seen.add(official(key))
+        near(separation_power(values, ours[key], edges[key]), numbers, key)
     expected = set(numbers["separation_power"]) | set(numbers["separation_power_reference_maximum_inside"])
-    assert seen == {key for key in expected if " at E" not in key} - {"voxel distribution"}
+    assert set(edges) == {key for key in expected if " at E" not in key} - {"voxel distribution"}
 
 
 def test_voxel_energies(golden) -> None:
     name, numbers, _, _, reference, generated = golden
     threshold = preset(name).threshold_mev
-    one, two = reference[reference >= threshold], generated[generated >= threshold]
-    value = separation_power(one, two, energy_edges(threshold, float(one.max()), 50))
-    inside = numbers["separation_power_reference_maximum_inside"]["voxel distribution"]
-    assert value == pytest.approx(inside, rel=2e-5)
+    edges = energy_edges(threshold, float(reference.max()), 50)
+    counts = [voxel_counts(showers, threshold, VoxelBins(edges)) for showers in (reference, generated)]
+    near(compare_counts(*counts, edges).separation, numbers, "voxel distribution", 2e-5)
+
+
+def test_the_transcription_says_the_same(golden) -> None:
+    name, numbers, one, two, reference, generated = golden
+    samples = [
+        (showers.astype(np.float64), features.incident_energy_mev)
+        for showers, features in ((reference, one), (generated, two))
+    ]
+    found = transcription.separations(*samples, preset(name), numbers["threshold_mev"])
+    for key, value in found.items():
+        near(value, numbers, key, 2e-5 if key == "voxel distribution" else 1e-6)
 
 
 def test_response_at_the_energies_of_dataset_1() -> None:

@@ -22,7 +22,7 @@ from caloforge.evaluation.panel import HEADLINE, judge
 from caloforge.evaluation.protocols import find_protocol
 from caloforge.evaluation.report import write_report
 from caloforge.evaluation.sample import Sample, Source, affordable_rows, paired, rows_of, thresholded
-from caloforge.evaluation.separations import Binned, separation_floor, separations, voxel_edges
+from caloforge.evaluation.separations import VOXELS, Binned, separation_floor, separations, voxel_edges
 from caloforge.files import write_text
 from caloforge.observables import as_lists, binnings
 from caloforge.randomness import numpy_generator
@@ -138,10 +138,10 @@ def _separate(judgement: Judgement, n: int, seed: int) -> None:
         found = separations(whole.rows(first), Binned.of(sample, edges).rows(first), bins, edges, reference)
         judgement.comparisons[name] = found
         results["samples"][name]["separation"] = {
-            key: {"value": one.separation, "outside": [one.reference_outside, one.generated_outside], "note": one.note}
+            key: {"value": one.separation, "error": one.error, "outside": one.outside, "note": one.note}
             for key, one in found.items()
         }
-    results["bins"] = as_lists({**bins, "Voxel energy": edges})
+    results["bins"] = as_lists({**bins, VOXELS: edges})
     results["showers_per_separation"] = n
     if training is not None and len(training) >= n:
         splits = judgement.protocol.separation_splits

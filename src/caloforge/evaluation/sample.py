@@ -2,30 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detectors import Detector
 from caloforge.errors import CaloforgeError
-from caloforge.observables import Features, high_level
+from caloforge.observables import (
+    Features,
+    FeatureTable,
+    VoxelBins,
+    features_of,
+    layer_sums,
+    scratch,
+    voxel_counts,
+)
 from caloforge.showers import ShowerFile, Showers
+from caloforge.threads import in_order
 
 Floats = NDArray[np.floating]
 Source: TypeAlias = Showers | ShowerFile
+T = TypeVar("T")
 LOW_LEVEL_BYTES = 300_000_000
+CHUNK_ROWS, CHUNK_VOXELS = 1000, 10_000_000
+
+
+def spans(source: Source, limit: int | None = None) -> Iterator[tuple[int, int]]:
+    """First and last row (exclusive) of chunks of bounded size, at most `limit` showers in all.
+
+    The chunks of a file end where those of the file do, so that each is decoded once.
+    """
+    stop = len(source) if limit is None else min(limit, len(source))
+    rows = max(1, min(CHUNK_ROWS, CHUNK_VOXELS // source.detector.n_voxels))
+    if isinstance(source, ShowerFile):
+        rows = max(1, rows // source.block_rows) * source.block_rows
+    for start in range(0, stop, rows):
+        yield start, min(start + rows, stop)
+
+
+def read(source: Source, start: int, stop: int, threads: int | None = None) -> Showers:
+    """The showers of rows start to stop of a source; `threads` decode a file (all there are by default)."""
+    return source.read(start, stop, threads) if isinstance(source, ShowerFile) else source[start:stop]
 
 
 def chunks(source: Source, limit: int | None = None) -> Iterator[Showers]:
     """The showers of a source in chunks of bounded size, at most `limit` showers in all."""
-    stop = len(source) if limit is None else min(limit, len(source))
-    rows = max(1, min(1000, 40_000_000 // source.detector.n_voxels))
-    for start in range(0, stop, rows):
-        end = min(start + rows, stop)
-        yield source.read(start, end) if isinstance(source, ShowerFile) else source[start:end]
+    for start, stop in spans(source, limit):
+        yield read(source, start, stop)
+
+
+def each_chunk(
+    source: Source, work: Callable[[int, Showers], T], limit: int | None = None, threads: int | None = None
+) -> Iterator[T]:
+    """work(first row, showers) of every chunk of a source, in order, the chunks read and worked by several threads.
+
+    What `work` computes gains where it leaves the GIL: compiled loops, numpy. The chunks, and so the results, do not
+    depend on the number of threads (all there are by default).
+    """
+
+    def one(span: tuple[int, int]) -> T:
+        return work(span[0], read(source, *span, threads=1))
+
+    return in_order(one, spans(source, limit), threads)
 
 
 def rows_of(source: Source, rows: NDArray[np.int64]) -> Showers:
@@ -40,7 +81,11 @@ def rows_of(source: Source, rows: NDArray[np.int64]) -> Showers:
 class Sample:
     """What is known of one sample of N showers after reading it once.
 
-    features: of all showers above threshold; brightest_mev: the largest deposit; mean_mev: the average shower (V,).
+    features:      of all showers above threshold; of large samples, they lie in a temporary file.
+    brightest_mev: the largest deposit.
+    mean_mev:      the average shower (V,).
+    threshold_mev: a voxel below it (strictly) counts as zero.
+    voxels:        edges of the voxels' energies and counts (N, B + 2) of each shower, if they were asked for.
     """
 
     name: str
@@ -48,6 +93,8 @@ class Sample:
     features: Features
     brightest_mev: float
     mean_mev: NDArray[np.float64]
+    threshold_mev: float
+    voxels: tuple[NDArray[np.float64], NDArray[np.uint32]] | None = None
 
     def __len__(self) -> int:
         return len(self.features)
@@ -58,53 +105,87 @@ class Sample:
         return self.source.detector
 
     @staticmethod
-    def gather(name: str, source: Source, limit: int | None = None) -> Sample:
-        """Read a source in chunks; raises CaloforgeError where it is empty or not finite."""
+    def gather(
+        name: str,
+        source: Source,
+        limit: int | None = None,
+        threshold_mev: float | None = None,
+        voxel_edges: NDArray[np.float64] | None = None,
+        threads: int | None = None,
+    ) -> Sample:
+        """Read a source once, in chunks that all cores share (or `threads`); the result does not depend on them.
+
+        limit:         of showers, from the first on.
+        threshold_mev: of the protocol; by default the detector's own.
+        voxel_edges:   edges of the voxels' energies where they are known (from the reference): their histograms are
+                       then taken in the same pass, else in one of their own.
+
+        Raises CaloforgeError where it is empty or not finite.
+        """
         if len(source) == 0:
             raise CaloforgeError(f"The {name} sample is empty, expected at least one shower; give a fuller file.")
-        parts, brightest = [], 0.0
-        total = np.zeros(source.detector.n_voxels)
-        for showers in chunks(source, limit):
-            deposits = thresholded(showers)
-            if not np.all(np.isfinite(deposits)):
+        detector = source.detector
+        threshold = detector.threshold_mev if threshold_mev is None else float(threshold_mev)
+        n = len(source) if limit is None else max(1, min(limit, len(source)))
+        bins = None if voxel_edges is None else VoxelBins(voxel_edges)
+        table: FeatureTable | None = None
+        counts = None if bins is None else scratch((n, bins.columns), np.uint32)
+        brightest, total = 0.0, np.zeros(detector.n_voxels)
+
+        def measure(start: int, showers: Showers) -> tuple[int, Features, float, Floats, NDArray[np.uint32]]:
+            sums = layer_sums(showers.deposits_mev, detector, threshold, bins)
+            if not np.isfinite(sums.energy).all():
                 raise CaloforgeError(
                     f"The {name} sample has deposits that are not finite, expected finite ones; generate those again."
                 )
-            parts.append(high_level(deposits, showers.incident_energy_mev, source.detector))
-            brightest = max(brightest, float(deposits.max(initial=0.0)))
-            total += deposits.sum(axis=0, dtype=np.float64)
-        features = Features.concatenate(parts)
-        return Sample(name, source, features, brightest, total / len(features))
+            features = features_of(sums, showers.incident_energy_mev, detector, threshold)
+            return start, features, float(sums.largest.max(initial=0.0)), sums.total_mev, sums.counts
 
-    def voxel_histograms(self, edges: Floats) -> NDArray[np.int64]:
-        """Histogram of the voxel energies of every shower, (N, bins), for sums over any part of the sample."""
-        found = []
-        n_bins = len(edges) - 1
-        for showers in chunks(self.source, len(self)):
-            deposits = thresholded(showers)
-            row, column = np.nonzero(deposits)
-            values = deposits[row, column].astype(np.float64)
-            bins = np.searchsorted(edges, values, side="right") - 1
-            bins[values == edges[-1]] = n_bins - 1
-            inside = (bins >= 0) & (bins < n_bins)
-            flat = np.bincount(row[inside] * n_bins + bins[inside], minlength=len(showers) * n_bins)
-            found.append(flat.reshape(len(showers), n_bins).astype(np.int64))
-        return np.concatenate(found)
+        for start, features, largest, part, counted in each_chunk(source, measure, n, threads):
+            if table is None:
+                table = FeatureTable(n, features)
+            table.put(start, features)
+            brightest = max(brightest, largest)
+            total += part
+            if counts is not None:
+                counts[start : start + len(counted)] = counted
+        assert table is not None
+        voxels = None if bins is None or counts is None else (bins.edges, counts)
+        return Sample(name, source, table.features(), brightest, total / n, threshold, voxels)
+
+    def voxel_histograms(self, edges: Floats, threads: int | None = None) -> NDArray[np.uint32]:
+        """Histogram of the voxel energies of every shower, (N, B + 2): below the edges, the bins, above.
+
+        For sums over any part of the sample. The source is read again unless it was gathered with these edges.
+        """
+        if self.voxels is not None and np.array_equal(self.voxels[0], edges):
+            return self.voxels[1]
+        bins = VoxelBins(np.asarray(edges, dtype=np.float64))
+        found = scratch((len(self), bins.columns), np.uint32)
+
+        def count(start: int, showers: Showers) -> tuple[int, NDArray[Any]]:
+            return start, voxel_counts(showers.deposits_mev, self.threshold_mev, bins)
+
+        for start, part in each_chunk(self.source, count, len(self), threads):
+            found[start : start + len(part)] = part
+        return found
 
     def low_level(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Classifier input [log10 E_inc in MeV, voxel / E_inc] (rows, 1 + V), thresholded, of the official kind."""
-        parts = []
-        for start in range(0, len(rows), 1000):
-            showers = rows_of(self.source, rows[start : start + 1000])
+        found = np.empty((len(rows), 1 + self.detector.n_voxels), dtype=np.float32)
+        for start in range(0, len(rows), CHUNK_ROWS):
+            showers = rows_of(self.source, rows[start : start + CHUNK_ROWS])
             energy = np.asarray(showers.incident_energy_mev, dtype=np.float64)[:, None]
-            parts.append(np.concatenate([np.log10(energy), thresholded(showers) / energy], axis=1).astype(np.float32))
-        return np.concatenate(parts)
+            part = found[start : start + len(showers)]
+            part[:, :1] = np.log10(energy)
+            part[:, 1:] = thresholded(showers, self.threshold_mev) / energy
+        return found
 
 
-def thresholded(showers: Showers) -> Floats:
-    """Deposits (N, V) in MeV with voxels strictly below the detector's threshold set to zero."""
+def thresholded(showers: Showers, threshold_mev: float | None = None) -> Floats:
+    """Deposits (N, V) in MeV with voxels strictly below the threshold (the detector's by default) set to zero."""
     deposits = np.asarray(showers.deposits_mev)
-    below = deposits < showers.detector.threshold_mev
+    below = deposits < (showers.detector.threshold_mev if threshold_mev is None else threshold_mev)
     return np.where(below, np.zeros((), dtype=deposits.dtype), deposits)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,52 +15,71 @@ from caloforge.observables import (
     Comparison,
     Features,
     compare,
+    compare_counts,
     discrete_energies,
     energy_edges,
     response_edges,
-    separation_of_counts,
 )
+from caloforge.observables.separation import RESAMPLINGS
 from caloforge.randomness import numpy_generator
+from caloforge.threads import in_order
 
 Edges = NDArray[np.float64]
-VOXELS = "Voxel energy"
+VoxelCounts = NDArray[np.uint32]
+Part: TypeAlias = tuple[Features, VoxelCounts]
+"""Some showers of a sample: their features and their voxel histograms (n, B + 2)."""
+VOXELS = "voxel distribution"
+RESPONSE = "Etot / Einc"
+BATCH = 16
+"""Observables that a thread compares before it looks for others."""
 
 
 def voxel_edges(reference: Sample) -> Edges:
     """Edges of the histogram of all voxel energies: 49 logarithmic bins up to the reference's largest."""
-    return energy_edges(reference.detector.threshold_mev, reference.brightest_mev, 50)
+    return energy_edges(reference.threshold_mev, reference.brightest_mev, 50)
 
 
 @dataclass(frozen=True)
 class Binned:
-    """A sample with the histogram of each of its showers' voxel energies (N, bins)."""
+    """A sample with the histogram of each of its showers' voxel energies (N, B + 2): below, the bins, above."""
 
     sample: Sample
-    voxels: NDArray[np.int64]
+    voxels: VoxelCounts
 
     @staticmethod
     def of(sample: Sample, edges: Edges) -> Binned:
-        """Read the sample once more for its voxel energies."""
+        """The sample with these edges; it is read once more for its voxel energies unless they were gathered."""
         return Binned(sample, sample.voxel_histograms(edges))
 
-    def rows(self, rows: NDArray[np.int64] | slice) -> tuple[Features, NDArray[np.int64]]:
-        """Features and summed voxel histogram of some showers."""
-        return self.sample.features[rows], self.voxels[rows].sum(axis=0)
+    def rows(self, rows: NDArray[np.int64] | slice) -> Part:
+        """Features and voxel histograms of some showers."""
+        return self.sample.features[rows], self.voxels[rows]
 
 
 def separations(
-    reference: tuple[Features, NDArray[np.int64]], other: tuple[Features, NDArray[np.int64]],
-    bins: Mapping[str, Edges], voxels: Edges, sample: Sample,
+    reference: Part, other: Part, bins: Mapping[str, Edges], voxels: Edges, sample: Sample, *,
+    resamplings: int = RESAMPLINGS, seed: int = 0, threads: int | None = None,
 ) -> dict[str, Comparison]:  # fmt: skip
-    """Comparisons by name of the observable; E_tot / E_inc also at each energy where there are only a few."""
+    """Comparisons by name of the observable; E_tot / E_inc also at each energy where there are only a few.
+
+    Names are those of the CaloChallenge's evaluation. resamplings: of the bootstrap of every error; threads: that
+    share the observables (all there are by default), with the same results for any number.
+    """
     one, two = reference[0].table(), other[0].table()
-    found = {name: compare(values, two[name], bins[name]) for name, values in one.items()}
-    value, note = separation_of_counts(reference[1], other[1])
-    found[VOXELS] = Comparison(value, voxels, reference[1], other[1], 0.0, 0.0, note)
+    values = {name: (one[name], two[name], edges) for name, edges in bins.items()}
     for index, energy in enumerate(discrete_energies(sample.features.incident_energy_mev)):
-        a, b = (f.table()["Etot / Einc"][f.incident_energy_mev == energy] for f in (reference[0], other[0]))
-        if len(a):
-            found[f"Etot / Einc at E = {energy:g} MeV"] = compare(a, b, response_edges(sample.detector, index))
+        chosen = [f.incident_energy_mev == energy for f in (reference[0], other[0])]
+        if chosen[0].any():
+            parts = [table[RESPONSE][rows] for table, rows in zip((one, two), chosen, strict=True)]
+            values[f"{RESPONSE} at E = {float(energy)}"] = (parts[0], parts[1], response_edges(sample.detector, index))
+
+    def work(names: list[str]) -> list[tuple[str, Comparison]]:
+        return [(name, compare(*values[name], resamplings=resamplings, seed=seed)) for name in names]
+
+    names = list(values)
+    batches = [names[start : start + BATCH] for start in range(0, len(names), BATCH)]
+    found = dict(chain.from_iterable(in_order(work, batches, threads)))
+    found[VOXELS] = compare_counts(reference[1], other[1], voxels, resamplings=resamplings, seed=seed)
     return found
 
 
@@ -70,11 +91,12 @@ def separation_floor(
     for split in range(splits):
         rng = numpy_generator(seed, "evaluation.separation-floor", split)
         parts = [part.rows(rng.choice(len(part.sample), n, replace=False)) for part in (reference, training)]
-        for name, comparison in separations(parts[0], parts[1], bins, voxels, reference.sample).items():
+        compared = separations(parts[0], parts[1], bins, voxels, reference.sample, resamplings=0)
+        for name, comparison in compared.items():
             found.setdefault(name, []).append(comparison.separation)
     return {name: (float(np.mean(values)), float(np.std(values))) for name, values in found.items()}
 
 
 def kind_of(name: str) -> str:
-    """The observable without its layer or energy: 'EC eta layer 3' is of kind 'EC eta'."""
+    """The observable without its layer or energy: 'EC Eta layer 3' is of kind 'EC Eta'."""
     return name.split(" layer ")[0].split(" third ")[0].split(" at E = ")[0]

@@ -15,6 +15,7 @@ from caloforge.detectors import PRESETS, Detector, from_json, load_detector, pre
 from caloforge.errors import CaloforgeError
 from caloforge.showers.checks import check_values, warn_of_units
 from caloforge.showers.container import Array, Showers
+from caloforge.showers.decoding import read_rows
 from caloforge.showers.formats import FORMATS, Format
 
 DETECTOR_JSON = "detector_json"
@@ -92,13 +93,15 @@ class ShowerFile:
         """Rows that are stored, and best read, together."""
         return self._block
 
-    def read(self, start: int = 0, stop: int | None = None) -> Showers:
-        """The showers of rows start to stop (the end by default), checked.
+    def read(self, start: int = 0, stop: int | None = None, threads: int | None = None) -> Showers:
+        """The showers of rows start to stop (the end by default), checked; fastest along `block_rows`.
+
+        threads: that decode the chunks of the file, by default as many as there are cores.
 
         Raises CaloforgeError for deposits that are NaN, infinite or negative, and for a damaged file.
         """
         start, stop, _ = slice(start, stop).indices(len(self))
-        showers = self._decode(start, max(start, stop))
+        showers = self._decode(start, max(start, stop), threads)
         check_values(showers, str(self.path), start)
         return showers
 
@@ -127,8 +130,17 @@ class ShowerFile:
     def chunks(self, rows: int = 1000, start: int = 0, stop: int | None = None) -> Iterator[Showers]:
         """All showers from start to stop in order, `rows` at a time; memory does not grow with the file."""
         start, stop, _ = slice(start, stop).indices(len(self))
+        held, reached = None, start  # showers that are read but not given yet, and where they end
         for first in range(start, stop, rows):
-            yield self.read(first, min(first + rows, stop))
+            last = min(first + rows, stop)
+            parts = [held] if held is not None else []
+            if reached < last:
+                ahead = min(-(-last // self._block) * self._block, stop)
+                parts.append(self.read(reached, ahead))
+                reached = ahead
+            showers = parts[0] if len(parts) == 1 else Showers.concatenate(parts)
+            yield showers[: last - first] if len(showers) > last - first else showers
+            held = showers[last - first :] if len(showers) > last - first else None
 
     def copy_dataset(self, name: str, target: h5py.File) -> None:
         """Copy a dataset to another open file as it is stored, in constant memory."""
@@ -154,10 +166,10 @@ class ShowerFile:
             self._handle, self._process = open_hdf5(self.path), os.getpid()
         return self._handle
 
-    def _decode(self, start: int, stop: int) -> Showers:
+    def _decode(self, start: int, stop: int, threads: int | None = None) -> Showers:
         file = self._file()
         try:
-            arrays = {name: file[name][start:stop] for name in self._columns}
+            arrays = {name: read_rows(file[name], start, stop, threads) for name in self._columns}
         except (OSError, RuntimeError) as error:
             raise CaloforgeError(
                 f"{self.path} is damaged: rows {start} to {stop} cannot be read ({_first_line(error)}); fetch it again."
