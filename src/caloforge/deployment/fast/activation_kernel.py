@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+from numba import carray, njit
 
+from caloforge.deployment.fast.product_kernel import numbers_at
+from caloforge.deployment.fast.sigmoid_kernel import sigmoid_line
 from caloforge.generative.vector_math import HALF, ONE, TWO, ZERO, exp, sigmoid, softplus
 
 IDENTITY, RELU, LEAKY, ELU, SILU, TANH, SIGMOID, SOFTPLUS, GELU, GELU_TANH = range(10)
@@ -46,43 +48,42 @@ def erf(x):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-def activate(activation, slope, tile, rows, columns, out, row, column):  # type: ignore[no-untyped-def]
-    """out[row + r, column + c] = activation of tile[r, c] for r < rows, c < columns; slope: of LEAKY and ELU."""
-    for r in range(rows):
-        source, target = tile[r, :columns], out[row + r, column : column + columns]
-        if activation == RELU:
-            for c in range(columns):
-                x = source[c]
-                target[c] = ZERO if x < ZERO else x
-        elif activation == SIGMOID:
-            for c in range(columns):
-                target[c] = sigmoid(source[c])
-        elif activation == LEAKY:
-            for c in range(columns):
-                x = source[c]
-                target[c] = slope * x if x < ZERO else x
-        elif activation == ELU:
-            for c in range(columns):
-                x = source[c]
-                target[c] = slope * expm1(x) if x < ZERO else x
-        elif activation == SILU:
-            for c in range(columns):
-                x = source[c]
-                target[c] = x * sigmoid(x)
-        elif activation == TANH:
-            for c in range(columns):
-                target[c] = tanh(source[c])
-        elif activation == SOFTPLUS:
-            for c in range(columns):
-                target[c] = softplus(source[c])
-        elif activation == GELU:
-            for c in range(columns):
-                x = source[c]
-                target[c] = HALF * x * (ONE + erf(SQRT_HALF * x))
-        elif activation == GELU_TANH:
-            for c in range(columns):
-                x = source[c]
-                target[c] = HALF * x * (ONE + tanh(SQRT_2_OVER_PI * (x + CUBE * x * x * x)))
-        else:
-            for c in range(columns):
-                target[c] = source[c]
+def activate(activation, slope, address, columns):  # type: ignore[no-untyped-def]
+    """Apply an activation to `columns` float32 numbers, a multiple of WIDTH, at an address; slope: of LEAKY and ELU.
+
+    By address, since a view of an array would count references, which takes longer than a short line. Choices are
+    products, since a choice between a number and itself becomes a conditional store, which is slow.
+    """
+    line = carray(numbers_at(address), columns)
+    if activation == RELU:
+        for c in range(columns):
+            x = line[c]
+            line[c] = x * (ONE if x > ZERO else ZERO)
+    elif activation == SIGMOID:
+        sigmoid_line(address, columns)
+    elif activation == LEAKY:
+        for c in range(columns):
+            x = line[c]
+            line[c] = x * (ONE if x > ZERO else slope)
+    elif activation == ELU:
+        for c in range(columns):
+            x = line[c]
+            line[c] = x * (ONE if x > ZERO else ZERO) + slope * expm1(x)
+    elif activation == SILU:
+        for c in range(columns):
+            x = line[c]
+            line[c] = x * sigmoid(x)
+    elif activation == TANH:
+        for c in range(columns):
+            line[c] = tanh(line[c])
+    elif activation == SOFTPLUS:
+        for c in range(columns):
+            line[c] = softplus(line[c])
+    elif activation == GELU:
+        for c in range(columns):
+            x = line[c]
+            line[c] = HALF * x * (ONE + erf(SQRT_HALF * x))
+    elif activation == GELU_TANH:
+        for c in range(columns):
+            x = line[c]
+            line[c] = HALF * x * (ONE + tanh(SQRT_2_OVER_PI * (x + CUBE * x * x * x)))

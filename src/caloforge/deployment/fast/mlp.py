@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from caloforge.deployment.fast import activation_kernel as kernel
-from caloforge.deployment.fast.mlp_kernel import GROUP, perceptron
+from caloforge.deployment.fast.mlp_kernel import perceptron
 from caloforge.deployment.fast.panels import Floats, Panels, aligned
 from caloforge.deployment.fast.product_kernel import ROWS, WIDTH
 from caloforge.errors import CaloforgeError
@@ -174,7 +174,7 @@ class FastMLP:
         """Memory of the calling thread for the activations of a chunk and for a tile of results."""
         kept: tuple[Floats, Floats, Floats] | None = getattr(self._kept, "workspace", None)
         if kept is None:
-            shapes = (self.chunk, self._widest), (self.chunk, self._widest), (ROWS, GROUP * WIDTH)
+            shapes = (self.chunk, self._widest), (self.chunk, self._widest), (ROWS, WIDTH)
             kept = self._kept.workspace = (aligned(shapes[0]), aligned(shapes[1]), aligned(shapes[2]))
         return kept
 

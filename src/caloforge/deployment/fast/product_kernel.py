@@ -35,6 +35,37 @@ _VECTOR = ir.VectorType(_FLOAT, LANES)
 _VECTORS = WIDTH // LANES
 
 
+@intrinsic
+def numbers_at(typingctx: Any, address: Any) -> Any:
+    """An address as a pointer to float32 numbers."""
+    signature = types.CPointer(types.float32)(types.intp)
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], context.get_value_type(sig.return_type))
+
+    return signature, generate
+
+
+def _prefetch(builder: Any, address: Any, write: int) -> None:
+    """Call the line at an address into the cache, where it will be written for writing."""
+    byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+    function = builder.module.declare_intrinsic(
+        "llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+    )
+    builder.call(function, [builder.inttoptr(address, byte), word(write), word(3), word(1)])
+
+
+@intrinsic
+def soon_written(typingctx: Any, address: Any) -> Any:
+    """Call the line at an address into the cache, to write to it soon."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        _prefetch(builder, args[0], 1)
+        return context.get_dummy_value()
+
+    return types.void(types.intp), generate
+
+
 class _Code:
     """Writes the product of `rows` rows into a function under construction."""
 
@@ -48,19 +79,11 @@ class _Code:
         value.align = 4
         return value
 
-    def prefetch(self, address: Any) -> None:
-        """Call a line into the cache."""
-        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
-        function = self.builder.module.declare_intrinsic(
-            "llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, word, word, word])
-        )
-        self.builder.call(function, [self.builder.inttoptr(address, byte), word(0), word(3), word(1)])
-
     def step(self, sums: list[Any], panel: Any, column: Any, ahead: bool) -> list[Any]:
         """The sums after one more input, whose weights are at `panel` and whose place in a row is `column` bytes."""
         builder = self.builder
         if ahead:
-            self.prefetch(builder.add(panel, _int(_AHEAD)))
+            _prefetch(builder, builder.add(panel, _int(_AHEAD)), 0)
         weights = [self.load(builder.add(panel, _int(4 * LANES * v)), _VECTOR) for v in range(_VECTORS)]
         result = []
         for row in range(self.rows):
