@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from caloforge.deployment.fast import activation_kernel as kernel
+from caloforge.deployment.fast.checked import check_out, checked
 from caloforge.deployment.fast.mlp_kernel import perceptron
 from caloforge.deployment.fast.panels import Floats, Panels, aligned
 from caloforge.deployment.fast.product_kernel import ROWS, WIDTH
@@ -143,24 +144,12 @@ class FastMLP:
 
         x that is not contiguous is copied first. Raises CaloforgeError for another shape or precision.
         """
-        x = np.asarray(x)
-        if x.ndim != 2 or x.shape[1] != self.features or x.dtype != np.float32:
-            raise CaloforgeError(
-                f"x is an array of shape {x.shape} and {x.dtype}, but (N, {self.features}) in float32 is needed; "
-                "reshape or convert it."
-            )
+        x = checked("x", x, (self.features,))
         if out is None:
             out = np.empty((len(x), self.outputs), np.float32)
-        elif (
-            out.shape != (len(x), self.outputs)
-            or out.dtype != np.float32
-            or not (out.flags.c_contiguous and out.flags.writeable)
-        ):
-            raise CaloforgeError(
-                f"out is an array of shape {out.shape} and {out.dtype}, but a contiguous one of ({len(x)}, "
-                f"{self.outputs}) in float32 that can be written is needed; give np.empty of that shape, or none."
-            )
-        announced(perceptron)(np.ascontiguousarray(x), out, *self._fixed, *self._workspace())
+        else:
+            check_out(out, (len(x), self.outputs))
+        announced(perceptron)(x, out, *self._fixed, *self._workspace())
         return out
 
     def reusing(self, x: Any) -> Floats:

@@ -159,9 +159,7 @@ def _product(rows: int) -> Any:
                 line = builder.add(out, builder.mul(out_stride, _int(4 * row)))
                 for v in range(_VECTORS):
                     place = builder.add(line, _int(4 * LANES * v))
-                    stored = builder.store(
-                        total[row * _VECTORS + v], builder.inttoptr(place, _VECTOR.as_pointer())
-                    )
+                    stored = builder.store(total[row * _VECTORS + v], builder.inttoptr(place, _VECTOR.as_pointer()))
                     stored.align = 4
             return context.get_dummy_value()
 
