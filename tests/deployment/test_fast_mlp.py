@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ BATCHES = [1, 2, 3, 4, 5, 6, 7, 10, 13, 100, 331]
 def decoder(widths: tuple[int, ...], activation: nn.Module, last: nn.Module | None = None) -> nn.Sequential:
     torch.manual_seed(0)
     parts: list[nn.Module] = []
-    for inputs, outputs in zip(widths, widths[1:], strict=False):
+    for inputs, outputs in pairwise(widths):
         parts += [nn.Linear(inputs, outputs), activation]
     return nn.Sequential(*parts[:-1], last if last is not None else nn.Identity()).eval()
 

@@ -153,7 +153,7 @@ class FastMLP:
         return out
 
     def reusing(self, x: Any) -> Floats:
-        """The same in memory that the next such call in this thread overwrites: large outputs then cost no new pages."""
+        """The same in memory that the next such call of this thread overwrites: large outputs cost no new pages."""
         kept = getattr(self._kept, "output", None)
         if kept is None or len(kept) < len(x):
             kept = self._kept.output = aligned((len(x), self.outputs))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,8 @@ class Panels:
 
     @cached_property
     def _places(self) -> list[int]:
-        return np.cumsum([0, *(len(panel) * WIDTH for panel in self.weights), len(self.biases) * WIDTH]).tolist()
+        sizes = [*(len(panel) * WIDTH for panel in self.weights), len(self.biases) * WIDTH]
+        return [0, *accumulate(sizes)]
 
     def numbers(self) -> Floats:
         """All panels, then all biases, in one array."""

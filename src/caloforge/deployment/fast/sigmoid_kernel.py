@@ -6,7 +6,6 @@ loop. Written as code of vectors (LLVM) in which every step is done for each vec
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
