@@ -175,7 +175,7 @@ def _decoder(
     runs = {**ours, **dict(products(module, x, library))}
     cost = batch * (10e-6 if outputs < 1000 else 40e-6)
     inner = max(1, round((1e-3 if fast_run else 3e-3) / cost))
-    repeats = {10_000: 3 if fast_run else 9, 1000: 5 if fast_run else 21}.get(batch, 11 if fast_run else 41)
+    repeats = {10_000: 2 if fast_run else 9, 1000: 5 if fast_run else 21}.get(batch, 9 if fast_run else 41)
     if fast_run and batch >= 1000:
         # The slowest would take most of the time: a first turn leaves the promising ones.
         first = {name: seconds({name: run}, 1)[name][0] for name, run in runs.items()}
