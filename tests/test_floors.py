@@ -26,7 +26,8 @@ MAY: dict[str, set[str]] = {
     "models": DATA | TENSORS | {"factors"},
     "evaluation": DATA | TENSORS | {"factors", "models"},
     "playground": TENSORS,
-    "cli": DATA | TENSORS | {"factors", "models", "evaluation", "playground"},
+    "deployment": DATA | TENSORS | {"factors", "models"},
+    "cli": DATA | TENSORS | {"factors", "models", "evaluation", "playground", "deployment"},
 }
 
 

@@ -1,0 +1,197 @@
+"""CaloFlow on one core: whole showers in MeV from noise and incident energies, from weights packed once."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from torch import Tensor
+
+from caloforge.deployment.fast.checked import check_out, checked
+from caloforge.deployment.fast.deposit_kernel import (
+    deposits_of_energies,
+    deposits_of_shares,
+    layer_energies,
+    voxel_context,
+)
+from caloforge.deployment.fast.flow import FastFlow
+from caloforge.deployment.fast.panels import Floats, Integers
+from caloforge.errors import CaloforgeError
+from caloforge.factors import LayerEnergies, VoxelEnergies, VoxelShares
+from caloforge.factors.transforms import SmoothStandardise
+from caloforge.factors.voxels import LAYER_FLOOR
+from caloforge.generative.flow import Flow
+from caloforge.models.shower_model import ShowerModel
+from caloforge.nn.compilation import announced
+
+CHUNK = 96
+"""Showers that go through the flows together: sixteen tiles of six."""
+
+
+class Generated(NamedTuple):
+    """Deposits (N, V) and layer energies (N, L) in MeV, and the mismatch (N,) of the two (zero where a factor has
+    none)."""
+
+    deposits_mev: Floats
+    layer_energy_mev: Floats
+    mismatch: Floats
+
+
+def _array(value: Tensor) -> Floats:
+    return np.ascontiguousarray(value.detach().cpu().float().numpy())
+
+
+def _standard(transform: SmoothStandardise) -> tuple[Any, ...]:
+    """Energies, means, spreads and least log of the spread, as the kernels take them."""
+    coefficients = _array(transform.mean_coefficients), _array(transform.spread_coefficients)
+    return _array(transform.log_energy_range), *coefficients, np.float32(math.log(transform.floor))
+
+
+class _Deposits(Protocol):
+    """The last step, from network space to MeV."""
+
+    def __call__(
+        self, energy_mev: Floats, layers_mev: Floats, x: Floats, skip: int, out: Floats, mismatch: Floats
+    ) -> None: ...
+
+
+class _OfEnergies:
+    def __init__(self, factor: VoxelEnergies, offsets: Integers) -> None:
+        log = factor.log
+        numbers = (log.edge, log.offset, factor.threshold_mev)
+        self._fixed = (
+            *_standard(factor.standardise), _array(factor.lowest), _array(factor.highest),
+            *(np.float32(number) for number in numbers), offsets,
+        )  # fmt: skip
+
+    def __call__(
+        self, energy_mev: Floats, layers_mev: Floats, x: Floats, skip: int, out: Floats, mismatch: Floats
+    ) -> None:
+        announced(deposits_of_energies)(energy_mev, layers_mev, x, skip, *self._fixed, out, mismatch)
+
+
+class _OfShares:
+    def __init__(self, factor: VoxelShares, offsets: Integers) -> None:
+        numbers = (factor.logit.alpha, factor.threshold_mev)
+        self._fixed = *_standard(factor.standardise), *(np.float32(number) for number in numbers), offsets
+
+    def __call__(
+        self, energy_mev: Floats, layers_mev: Floats, x: Floats, skip: int, out: Floats, mismatch: Floats
+    ) -> None:
+        announced(deposits_of_shares)(energy_mev, layers_mev, x, skip, *self._fixed, out)
+        mismatch[:] = 0
+
+
+class FastShowers:
+    """A CaloFlow, teacher or student, ready for one core: incident energies and noise in, MeV per voxel out.
+
+    The same showers as `ShowerModel.decode`, up to the rounding of float32. Products leave out what the masks switch
+    off, splines work on what the products have just written, and the way to MeV is one pass. It has no threads of its
+    own, lets go of Python's lock meanwhile, and may be called from several threads at once. The first call in an
+    installation compiles for the processor at hand, which takes some seconds; the result is kept on disk.
+
+        fast = FastShowers.of(load_checkpoint(checkpoint_folder("calogan-student"))[0])
+        deposits_mev = fast.decode(noise, energy_mev)       # noise: as draw_noise(model.noise(), n, generator) gives it
+    """
+
+    def __init__(self, energies: LayerEnergies, voxels: VoxelEnergies | VoxelShares) -> None:
+        flows = [_flow(factor.model) for factor in (energies, voxels)]
+        self._energies, self._voxels = (FastFlow(flow, CHUNK) for flow in flows)
+        self.n_layers, self.n_voxels = self._energies.features, self._voxels.features
+        self._log_energy = _array(energies.log_energy)
+        self._to_layers = (
+            *_standard(energies.standardise),
+            np.float32(energies.fractions.beta),
+            np.float32(energies.logit.alpha),
+        )
+        _, means, spreads, least = _standard(voxels.conditions)
+        self._conditions = np.float32(LAYER_FLOOR), means[0], np.exp(-np.maximum(spreads[0], least))
+        offsets = np.array([0, *(layer.stop for layer in voxels.slices)], dtype=np.int64)
+        self._deposits: _Deposits = (
+            _OfEnergies(voxels, offsets) if isinstance(voxels, VoxelEnergies) else _OfShares(voxels, offsets)
+        )
+        self._kept = threading.local()
+
+    @classmethod
+    def of(cls, model: ShowerModel) -> FastShowers:
+        """Pack a shower model as it is; later changes of its weights are not seen. Raises CaloforgeError where it is
+        not a flow of the layer energies followed by one of the voxels, both of splines."""
+        factors = dict(model.named_factors())
+        energies, voxels = factors.get("energies"), factors.get("voxels")
+        if (
+            len(factors) != 2
+            or not isinstance(energies, LayerEnergies)
+            or not isinstance(voxels, VoxelEnergies | VoxelShares)
+        ):
+            found = ", ".join(f"{name}: {type(factor).__name__}" for name, factor in factors.items())
+            raise CaloforgeError(
+                f"FastShowers knows the factors of CaloFlow (energies: LayerEnergies, voxels: VoxelEnergies or "
+                f"VoxelShares), but the model has {found}; export it to ONNX instead."
+            )
+        return cls(energies, voxels)
+
+    def decode(self, noise: Mapping[str, Any], incident_energy_mev: Any, out: Floats | None = None) -> Floats:
+        """Deposits (N, V) in MeV, written into `out` where given, else into a new array.
+
+        noise: `energies.z` (N, L) and `voxels.z` (N, V), standard normal; incident energies (N,) in MeV; all float32
+        arrays or tensors on the CPU. Raises CaloforgeError for other names, shapes or precisions.
+        """
+        return self.generate(noise, incident_energy_mev, out).deposits_mev
+
+    def generate(self, noise: Mapping[str, Any], incident_energy_mev: Any, out: Floats | None = None) -> Generated:
+        """The same with all that is known of each shower."""
+        energy = checked("incident_energy_mev", incident_energy_mev, ())
+        if not (energy > 0).all():
+            raise CaloforgeError(
+                f"incident_energy_mev holds {energy[~(energy > 0)][0]:g}; give energies above zero, in MeV."
+            )
+        expected = {"energies.z": self.n_layers, "voxels.z": self.n_voxels}
+        if set(noise) != set(expected):
+            raise CaloforgeError(f"the noise holds {sorted(noise)}; give {sorted(expected)}, standard normal draws.")
+        draws = [checked(name, noise[name], (size,), len(energy)) for name, size in expected.items()]
+        if out is None:
+            out = np.empty((len(energy), self.n_voxels), np.float32)
+        else:
+            check_out(out, (len(energy), self.n_voxels))
+        layers, mismatch = np.empty((len(energy), self.n_layers), np.float32), np.empty(len(energy), np.float32)
+        for first in range(0, len(energy), CHUNK):
+            rows = slice(first, first + CHUNK)
+            self._chunk(energy[rows], draws[0][rows], draws[1][rows], layers[rows], out[rows], mismatch[rows])
+        return Generated(out, layers, mismatch)
+
+    def _chunk(
+        self, energy: Floats, z_layers: Floats, z_voxels: Floats, layers: Floats, out: Floats, mismatch: Floats
+    ) -> None:
+        n = len(energy)
+        for_energies, for_voxels = self._workspaces()
+        value = for_energies[0]
+        value[:n, 0] = (np.log(energy) - self._log_energy[0]) / self._log_energy[1]
+        value[:n, 1:] = z_layers
+        x = self._energies.decode(n, for_energies)
+        announced(layer_energies)(energy, x, 1, *self._to_layers, layers)
+        value, skip = for_voxels[0], 1 + self.n_layers
+        announced(voxel_context)(energy, layers, *self._conditions, value)
+        value[:n, skip:] = z_voxels
+        x = self._voxels.decode(n, for_voxels)
+        self._deposits(energy, layers, x, skip, out, mismatch)
+
+    def _workspaces(self) -> tuple[tuple[Floats, ...], tuple[Floats, ...]]:
+        """Memory of the calling thread for both flows."""
+        kept: tuple[tuple[Floats, ...], tuple[Floats, ...]] | None = getattr(self._kept, "workspaces", None)
+        if kept is None:
+            kept = self._kept.workspaces = (self._energies.workspace(), self._voxels.workspace())
+        return kept
+
+    def __repr__(self) -> str:
+        return f"FastShowers({self.n_layers} layers, {self.n_voxels} voxels)"
+
+
+def _flow(model: Any) -> Flow:
+    if not isinstance(model, Flow):
+        raise CaloforgeError(
+            f"FastShowers knows spline flows, but {type(model).__name__} was found; export the model to ONNX instead."
+        )
+    return model
