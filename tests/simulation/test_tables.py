@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import subprocess
+import sys
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -41,9 +44,20 @@ def test_the_tables_that_come_along_hold_what_the_presets_need() -> None:
 
 def test_every_data_set_has_its_variable(tmp_path: Path) -> None:
     environment = find_tables("subset").environment(tmp_path)
-    assert len(environment) == len(DATA_SETS) == 12
+    assert len(DATA_SETS) == 12 and set(environment) == {each.variable for each in DATA_SETS} | {"GEANT4_DATA_DIR"}
     assert environment["G4PARTICLEXSDATA"] == str(tmp_path)
     assert environment["G4LEDATA"].endswith("G4EMLOW")
+
+
+def test_the_bindings_load_without_asking_or_tidying(tmp_path: Path) -> None:
+    """Where CI=true the bindings would list a folder of their own in the home folder, which is not there."""
+    program = (
+        "import sys; from pathlib import Path; from caloforge.simulation.engine import import_geant4; "
+        "from caloforge.simulation.tables import find_tables; import_geant4(find_tables('subset'), Path(sys.argv[1]))"
+    )
+    environment = {**os.environ, "CI": "true", "HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], env=environment, stdin=subprocess.DEVNULL, check=True)
+    assert not any(tmp_path.iterdir())
 
 
 def test_an_official_folder_by_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -163,9 +163,11 @@ class Tables:
     def environment(self, empty: Path) -> dict[str, str]:
         """Values of the environment variables of all data sets; those that are not there point to an empty folder.
 
-        Without all of them the bindings ask for a download when they are imported.
+        Without all of them the bindings ask for a download when they are imported; without GEANT4_DATA_DIR they also
+        tidy a folder of their own where CI=true, and fail where there is none.
         """
-        return {each.variable: str(self.folders.get(each.name, empty)) for each in DATA_SETS}
+        sets = {each.variable: str(self.folders.get(each.name, empty)) for each in DATA_SETS}
+        return {**sets, "GEANT4_DATA_DIR": str(empty)}
 
     def commands(self) -> tuple[str, ...]:
         """Geant4 commands that must precede initialisation because of what the low-energy tables do not hold."""
