@@ -141,6 +141,8 @@ BINNINGS: Registry[Binning] = Registry("binning", "caloforge.binnings")
 _OLD_THRESHOLDS = (("ds1-photons", 10.0), ("ds1-pions", 10.0))
 BINNINGS.add("2022-10", Binning("2022-10", _OLD_THRESHOLDS, ("Sparsity", "EC r", "Width r"), official=True))
 BINNINGS.add("2023-11", Binning("2023-11", official=True))
+_VIT4HEP_THRESHOLDS = tuple((name, 0.015) for name in ("ds1-photons", "ds1-pions", "ds2", "ds3"))
+BINNINGS.add("vit4hep", Binning("vit4hep", _VIT4HEP_THRESHOLDS, official=True))
 BINNINGS.add("caloforge-1", Binning("caloforge-1"))
 
 
