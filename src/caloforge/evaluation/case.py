@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ class Case:
 
     reference: unseen Geant4 showers. samples: the judged ones by name, the naive generators last. training: Geant4
     showers that a model saw. floor: a second file of unseen Geant4 showers. n: showers of each that are compared.
+    repeats: of the trainings, instead of the protocol's. folder: where trainings are kept; show: their progress bars.
     found: results of every sample by its name, in the words of the result file. results: those of the whole.
     """
 
@@ -59,6 +61,8 @@ class Case:
     floor: Sample | None
     n: int
     repeats: int | None = None
+    folder: Path | None = None
+    show: bool = False
     watch: Watch = field(default_factory=Watch)
     found: dict[str, dict[str, Any]] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from caloforge.detectors import Detector
 from caloforge.errors import CaloforgeError
 from caloforge.evaluation.protocol import Protocol
 from caloforge.evaluation.protocols import PROTOCOLS, default_protocol
@@ -127,12 +128,11 @@ def _same_file(one: Path, two: Path) -> bool:
         return False
 
 
-def check_protocol(protocol: Protocol, reference: Sample, parts: tuple[str, ...], lengths: Mapping[str, int]) -> None:
+def check_protocol(protocol: Protocol, detector: Detector, parts: tuple[str, ...], lengths: Mapping[str, int]) -> None:
     """Raise CaloforgeError where the protocol is not defined for the detector or its numbers are not met.
 
     lengths: showers of each sample by name, the reference's among them.
     """
-    detector = reference.detector
     if not protocol.allows(detector):
         raise CaloforgeError(
             f"Protocol '{protocol.name}' is defined for the detectors of the CaloChallenge, but the showers are of "
@@ -143,7 +143,7 @@ def check_protocol(protocol: Protocol, reference: Sample, parts: tuple[str, ...]
     least = min(lengths, key=lambda name: lengths[name])
     n, needed = lengths[least], protocol.needed(detector)
     if n < needed:
-        fitting = [name for name in PROTOCOLS.names() if _fits(PROTOCOLS[name], reference, n)]
+        fitting = [name for name in PROTOCOLS.names() if _fits(PROTOCOLS[name], detector, n)]
         advice = f"give more, use --protocol {default_protocol(detector, n)}," if fitting else "give more"
         raise CaloforgeError(
             f"The {least} sample has {n:,} showers, but the classifiers of protocol '{protocol.name}' need at least "
@@ -157,8 +157,8 @@ def check_protocol(protocol: Protocol, reference: Sample, parts: tuple[str, ...]
         )
 
 
-def _fits(protocol: Protocol, reference: Sample, n: int) -> bool:
-    return protocol.allows(reference.detector) and n >= protocol.needed(reference.detector)
+def _fits(protocol: Protocol, detector: Detector, n: int) -> bool:
+    return protocol.allows(detector) and n >= protocol.needed(detector)
 
 
 def check_deposits(reference: Sample, others: Mapping[str, Sample]) -> list[str]:

@@ -95,7 +95,9 @@ class Protocol:
         """Showers of each class that its classifiers need."""
         if self.panel is not None:
             return LEAST_ROWS * self.panel.folds
-        fixed = [sum(OFFICIAL_COUNTS.get(known_as(detector), ())) for one in self.classifiers if one.split == "official"]
+        fixed = [
+            sum(OFFICIAL_COUNTS.get(known_as(detector), ())) for one in self.classifiers if one.split == "official"
+        ]
         return max([self.smallest, *fixed]) if self.classifiers else 1
 
     def allows(self, detector: Detector) -> bool:

@@ -131,7 +131,7 @@ def write_report(judgement: Judgement, path: Path) -> None:
     from caloforge.evaluation.plots import all_figures
 
     results = judgement.results
-    quick = " A quick look: too few showers for a verdict." if results["protocol"]["name"].endswith("quick") else ""
+    quick = " A quick look: too few showers for a verdict." if results["protocol"]["quick"] else ""
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8><title>caloforge report</title>",
         f"<style>{STYLE}</style><h1>Generated showers against Geant4</h1>",

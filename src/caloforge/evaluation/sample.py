@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -160,6 +160,11 @@ class Sample:
         assert table is not None
         voxels = None if bins is None or counts is None else (bins.edges, counts)
         return Sample(name, source, table.features(), brightest, total / n, threshold, voxels)
+
+    def with_voxels(self, edges: Floats, threads: int | None = None) -> Sample:
+        """The same sample with the voxels' histograms in these edges kept; it is read once more for them."""
+        bins = np.asarray(edges, dtype=np.float64)
+        return replace(self, voxels=(bins, self.voxel_histograms(bins, threads)))
 
     def voxel_histograms(self, edges: Floats, threads: int | None = None) -> NDArray[np.uint32]:
         """Histogram of the voxel energies of every shower, (N, B + 2): below the edges, the bins, above.

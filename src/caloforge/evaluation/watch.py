@@ -44,12 +44,20 @@ class Watch:
     @contextmanager
     def stage(self, name: str, total: int = 1, unit: str = "steps") -> Iterator[Advance]:
         """Time a stage; gives the function that takes how many units more are done."""
-        began = time.perf_counter()
         advance = self.progress.begin(name, total, unit)
         try:
-            yield advance
+            with self.timed(name):
+                yield advance
         finally:
             self.progress.end()
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Time a stage that shows its progress itself."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
 
     def all_seconds(self) -> dict[str, float]:

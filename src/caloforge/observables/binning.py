@@ -101,8 +101,9 @@ class Binning:
         """Edges for every observable of `Features.table()` that the protocol knows, by its name.
 
         Official bins on the CaloChallenge detectors, those of protocol caloforge-1 on calogan, sparsity in 20 bins and
-        layer energies in 39 logarithmic bins up to the reference's maximum everywhere; the rest has 100 bins between
-        the 0.1 % and 99.9 % quantiles of the Geant4 training showers (of the reference where there are none).
+        layer energies in 39 logarithmic bins up to the reference's maximum everywhere (up to the largest incident energy
+        in a layer that never reaches the threshold); the rest has 100 bins between the 0.1 % and 99.9 % quantiles of the
+        Geant4 training showers (of the reference where there are none).
         Raises CaloforgeError where an official binning is asked for another detector.
         """
         known = known_as(detector)
@@ -120,8 +121,10 @@ class Binning:
             if kind in self.absent:
                 continue
             if kind == "E":
-                largest = values[np.isfinite(values)].max(initial=0.0)
-                found = energy_edges(reference.threshold_mev, float(largest), 40)
+                largest = float(values[np.isfinite(values)].max(initial=0.0))
+                if largest <= reference.threshold_mev:
+                    largest = float(reference.incident_energy_mev.max(initial=0.0))
+                found = energy_edges(reference.threshold_mev, largest, 40)
             elif kind == "Sparsity":
                 found = np.linspace(0.0, 1.0, 21)
             elif kind == "Etot / Einc" and challenge:

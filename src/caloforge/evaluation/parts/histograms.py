@@ -87,7 +87,6 @@ def _floors(case: Case, bins: Any, edges: Any, advance: Any) -> dict[str, tuple[
     }
 
 
-
 def _as_slice(rows: Rows) -> Rows | slice:
     """A slice where the rows follow one another, which costs no memory."""
     if len(rows) and rows[-1] - rows[0] + 1 == len(rows):

@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.evaluation.by_energy import auc_by_energy
 from caloforge.evaluation.case import NAIVE, Case
 from caloforge.evaluation.floors import Floor, expected_floor, measured_floor, stored_floor
 from caloforge.evaluation.panel import HEADLINE, judge
+from caloforge.evaluation.parts.detail import Told, detail
 from caloforge.evaluation.protocol import Panel
 from caloforge.evaluation.sample import Sample, affordable_rows, paired
-from caloforge.evaluation.weighting import weights_of
-from caloforge.observables import energy_bins
+from caloforge.evaluation.watch import Advance
 from caloforge.randomness import numpy_generator
 
 FIRST = 250
@@ -30,7 +29,6 @@ def run(case: Case) -> None:
     total = kinds * (len(case.samples) * settings.seeds + settings.floor_splits)
     with case.watch.stage("classifiers", total, "trainings") as advance:
         floor = _floor(case, settings, n, advance)
-        edges = energy_bins(case.reference.features.incident_energy_mev)
         for name, sample in case.samples.items():
             rows, other = _choose(case.reference, sample, n, case.seed)
             verdicts = judge(case.reference, rows, sample, other, settings, case.seed, done=advance)
@@ -52,15 +50,12 @@ def run(case: Case) -> None:
             if name in NAIVE:
                 continue
             entry["auc_against_n"] = {**_growth(case, settings, sample, n), **entry["auc_against_n"]}
-            sides = best.probabilities[:n], best.probabilities[n:]
-            chosen = case.reference.features[rows], sample.features[other]
-            entry["auc_by_energy"] = auc_by_energy(*sides, *(one.incident_energy_mev for one in chosen), edges, mean)
-            entry["weights"] = weights_of(HEADLINE, *sides, *chosen)
-            case.weights[name] = (sides[0] / (1 - sides[0]), sides[1] / (1 - sides[1]))
+            told = Told(HEADLINE, rows, best.probabilities[:n], other, best.probabilities[n:])
+            detail(case, name, told, mean)
     case.results["floor_of_classifiers"] = {"n": floor.n, "source": floor.source, "draws": floor.draws}
 
 
-def _floor(case: Case, settings: Panel, n: int, advance: object) -> Floor:
+def _floor(case: Case, settings: Panel, n: int, advance: Advance) -> Floor:
     if settings.floor_splits:
         pairs = [case.geant4_pair(n, draw) for draw in range(settings.floor_splits)]
         known = [pair for pair in pairs if pair is not None]
@@ -70,7 +65,7 @@ def _floor(case: Case, settings: Panel, n: int, advance: object) -> Floor:
                     f"The floor of the classifiers comes from halves of the reference, {known[0].n:,} showers each, "
                     f"beside {n:,} of the samples; give --floor or --training for one of equal numbers."
                 )
-            return measured_floor(known, settings, case.seed, advance)  # type: ignore[arg-type]
+            return measured_floor(known, settings, case.seed, advance)
     found = stored_floor(case.reference, n) if not settings.floor_splits else None
     if found is None:
         case.notes.append(f"No Geant4-against-Geant4 floor at n = {n}: the expected 0.5 is shown.")
