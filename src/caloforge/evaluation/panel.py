@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from caloforge.evaluation.classifiers import group, network_scores, tree_scores
 from caloforge.evaluation.protocols import Protocol
 from caloforge.evaluation.sample import Sample, paired
-from caloforge.evaluation.scores import auc, bootstrap_error, divergence
+from caloforge.evaluation.scores import auc, bootstrap_error, cross_fitted, divergence_of
 from caloforge.randomness import numpy_generator, stream_seed
 
 TREES, NETWORK, MIRRORED = "trees on features", "network on voxels", "network on mirrored voxels"
@@ -19,16 +19,22 @@ HEADLINE = "headline"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one classifier says of a sample: AUC and JSD, and their errors (bootstrap and seeds in quadrature)."""
+    """What one classifier says of a sample: AUC and JSD, and their errors (bootstrap and seeds in quadrature).
+
+    reference, generated: calibrated probability (n,) of each shower to be Geant4, in the order of the rows given,
+    averaged over the seeds as a logit; for weights.
+    """
 
     auc: float
     auc_error: float
     jsd: float
     jsd_error: float
+    reference: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
+    generated: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
 
     def as_dict(self) -> dict[str, float]:
         """For a result file."""
-        return dict(vars(self))
+        return {name: getattr(self, name) for name in ("auc", "auc_error", "jsd", "jsd_error")}
 
 
 def _folds(rows: int, folds: int, seed: int) -> NDArray[np.int64]:
@@ -71,6 +77,7 @@ def judge(
     verdicts: dict[str, Verdict] = {}
     for kind in (TREES, NETWORK, MIRRORED) if copies else (TREES, NETWORK):
         aucs, jsds, errors, jsd_errors = [], [], [], []
+        logits = np.zeros(len(high))
         for index in range(protocol.seeds if seeds is None else seeds):
             one = stream_seed(seed, "evaluation.seed", index)
             first = _folds(n, protocol.folds, one)
@@ -78,7 +85,9 @@ def judge(
             fold_of = np.concatenate([first, second])
             scores = _scores(kind, high, low, labels, fold_of, copies, one, protocol.epochs)
             aucs.append(auc(scores, labels))
-            value, error = divergence(scores, labels, fold_of)
+            probabilities = cross_fitted(scores, labels, fold_of)
+            logits += np.log(probabilities) - np.log1p(-probabilities)
+            value, error = divergence_of(probabilities, labels)
             jsds.append(value)
             jsd_errors.append(error)
             resamplings = protocol.bootstrap if bootstrap is None else bootstrap
@@ -87,11 +96,14 @@ def judge(
                 errors.append(bootstrap_error(scores, labels, resamplings, rng))
         spread = [float(np.std(values, ddof=1)) if len(values) > 1 else 0.0 for values in (aucs, jsds)]
         boot = float(np.mean(errors)) if errors else 0.0
+        mean = 1.0 / (1.0 + np.exp(-logits / len(aucs)))
         verdicts[kind] = Verdict(
             float(np.mean(aucs)),
             float(np.hypot(boot, spread[0])),
             float(np.mean(jsds)),
             float(np.hypot(np.mean(jsd_errors), spread[1])),
+            mean[:n],
+            mean[n:],
         )
     verdicts[HEADLINE] = max(verdicts.values(), key=lambda verdict: verdict.auc)
     return verdicts
