@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from caloforge.errors import CaloforgeError
 from caloforge.observables import Features
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 LIMIT = 100.0
 """Weights are cut at this and at its inverse: a calibrated probability of a few showers knows no more."""
 
