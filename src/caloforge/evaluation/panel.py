@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,21 +22,22 @@ HEADLINE = "headline"
 class Verdict:
     """What one classifier says of a sample: AUC and JSD, and their errors (bootstrap and seeds in quadrature).
 
-    probabilities: that a shower is Geant4's, out of fold, calibrated, mean over the seeds: of the n reference showers
-    and of the n others, (2n,). repeats: trainings with different seeds.
+    reference, generated: calibrated probability (n,) of each shower to be Geant4, in the order of the rows given,
+    averaged over the seeds as a logit; for weights. repeats: trainings with different seeds.
     """
 
     auc: float
     auc_error: float
     jsd: float
     jsd_error: float
-    probabilities: NDArray[np.float64]
-    repeats: int
+    reference: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
+    generated: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
+    repeats: int = 1
 
     def as_dict(self) -> dict[str, float]:
         """For a result file."""
         numbers = {name: getattr(self, name) for name in ("auc", "auc_error", "jsd", "jsd_error")}
-        return {**numbers, "n": len(self.probabilities) // 2, "repeats": self.repeats}
+        return {**numbers, "n": len(self.reference), "repeats": self.repeats}
 
 
 def _folds(rows: int, folds: int, seed: int) -> NDArray[np.int64]:
@@ -82,7 +83,7 @@ def judge(
     for kind in (TREES, NETWORK, MIRRORED) if copies else (TREES, NETWORK):
         aucs, jsds, errors, jsd_errors = [], [], [], []
         repeats = settings.seeds if seeds is None else seeds
-        probabilities = np.zeros(len(high))
+        logits = np.zeros(len(high))
         for index in range(repeats):
             one = stream_seed(seed, "evaluation.seed", index)
             first = _folds(n, settings.folds, one)
@@ -90,9 +91,9 @@ def judge(
             fold_of = np.concatenate([first, second])
             scores = _scores(kind, high, low, labels, fold_of, copies, one, settings.epochs)
             aucs.append(auc(scores, labels))
-            chance = cross_fitted(scores, labels, fold_of)
-            probabilities += chance / repeats
-            value, error = divergence_of(chance, labels)
+            probabilities = cross_fitted(scores, labels, fold_of)
+            logits += np.log(probabilities) - np.log1p(-probabilities)
+            value, error = divergence_of(probabilities, labels)
             jsds.append(value)
             jsd_errors.append(error)
             resamplings = settings.bootstrap if bootstrap is None else bootstrap
@@ -103,12 +104,14 @@ def judge(
                 done(1)
         spread = [float(np.std(values, ddof=1)) if len(values) > 1 else 0.0 for values in (aucs, jsds)]
         boot = float(np.mean(errors)) if errors else 0.0
+        mean = 1.0 / (1.0 + np.exp(-logits / len(aucs)))
         verdicts[kind] = Verdict(
             float(np.mean(aucs)),
             float(np.hypot(boot, spread[0])),
             float(np.mean(jsds)),
             float(np.hypot(np.mean(jsd_errors), spread[1])),
-            probabilities,
+            mean[:n],
+            mean[n:],
             repeats,
         )
     verdicts[HEADLINE] = max(verdicts.values(), key=lambda verdict: verdict.auc)

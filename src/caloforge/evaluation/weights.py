@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from caloforge.errors import CaloforgeError
 from caloforge.observables import Features
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 LIMIT = 100.0
 """Weights are cut at this and at its inverse: a calibrated probability of a few showers knows no more."""
 
@@ -66,7 +66,7 @@ class Shift:
 
 
 def mean_weight_by(values: Floats, weights: Floats, edges: Floats, observable: str = "") -> list[Region]:
-    """Mean weight, with its error, of the showers in each bin of an observable (N,); bins with fewer than 2 left out."""
+    """Mean weight and its error in each bin of an observable (N,); bins with fewer than 2 showers are left out."""
     place = np.searchsorted(edges, values, side="right") - 1
     place[values == edges[-1]] = len(edges) - 2
     found = []
@@ -83,7 +83,7 @@ def mean_weight_by(values: Floats, weights: Floats, edges: Floats, observable: s
 
 
 def shifted_observables(observables: Mapping[str, Floats], weights: Floats) -> list[Shift]:
-    """The observables by how far they differ between the quarter of lowest and that of highest weight, farthest first."""
+    """The observables by how far they differ between the quarters of lowest and highest weight, farthest first."""
     order = np.argsort(weights, kind="stable")
     quarter = max(1, len(order) // 4)
     low, high = order[:quarter], order[-quarter:]
@@ -103,11 +103,17 @@ def weight_table(
     """What the weights of generated showers say, as plain numbers for a result file.
 
     features: of the N generated showers; probabilities: (N,), calibrated, of being Geant4. Energies in MeV, lengths in
-    mm. Keys: classifier, n, limit, cut (fraction of the weights at the limits), mean (1 where the classifier is
-    calibrated), quantiles, effective_size; energies: mean weights in bins of incident energy; too_much and too_little:
-    bins of the observables whose mean weight is farthest below and above 1 in units of its error, at most one bin of an
-    observable, the worst first; shifted: the observables that differ most between low and high weights; layers: the
-    largest such distance in each layer. Raises CaloforgeError for unequal lengths or fewer than 20 showers.
+    mm. Keys:
+
+    classifier, n, limit, cut: the last is the fraction of the weights at the limits;
+    mean, quantiles, effective_size: of the weights; the mean is 1 where the classifier is calibrated;
+    energies: mean weights in bins of incident energy;
+    too_much, too_little: bins of the observables whose mean weight is farthest below and above that of all, in units of
+        its error and by more than two of them, at most one bin of an observable, the worst first;
+    shifted: the observables that differ most between low and high weights;
+    layers: the largest such distance in each layer.
+
+    Raises CaloforgeError for unequal lengths or fewer than 20 showers.
     """
     n = len(features)
     if n != len(probabilities) or n < 20:
@@ -133,8 +139,8 @@ def weight_table(
         },
         "effective_size": effective_size(weights),
         "energies": [asdict(region) for region in energies],
-        "too_much": _farthest([*energies, *regions], -1.0),
-        "too_little": _farthest([*energies, *regions], 1.0),
+        "too_much": _farthest([*energies, *regions], weights, -1.0),
+        "too_little": _farthest([*energies, *regions], weights, 1.0),
         "shifted": [asdict(shift) for shift in shifts[:LARGEST_SHOWN]],
         "layers": _layers(shifts, features.layer_names),
     }
@@ -143,7 +149,7 @@ def weight_table(
 def weight_histogram(
     reference: Floats, generated: Floats, edges: Floats | None = None, limit: float = LIMIT
 ) -> dict[str, list[float]]:
-    """Fractions of the weights of Geant4 and generated showers in logarithmic bins: {"edges", "reference", "generated"}.
+    """Fractions of the weights of both sides in logarithmic bins: {"edges", "reference", "generated"}.
 
     reference, generated: weights (N,), (M,) as `weights_of` gives them. Their distributions coincide where the
     classifier cannot tell the two apart.
@@ -164,11 +170,14 @@ def _binned(name: str, values: Floats, weights: Floats, bins: int) -> list[Regio
     return mean_weight_by(values, weights, _edges(values, bins), name)
 
 
-def _farthest(regions: list[Region], sign: float) -> list[dict[str, Any]]:
-    ranked = sorted(
-        ((sign * (region.mean_weight - 1.0) / max(region.error, 1e-12), region) for region in regions),
-        key=lambda pair: -pair[0],
-    )
+def _farthest(regions: list[Region], weights: Floats, sign: float) -> list[dict[str, Any]]:
+    mean, spread = float(weights.mean()), float(weights.std()) + 1e-12
+
+    def significance_of(region: Region) -> float:
+        error = max(region.error, spread / np.sqrt(region.n))
+        return float(sign * (region.mean_weight - mean) / error)
+
+    ranked = sorted(((significance_of(region), region) for region in regions), key=lambda pair: -pair[0])
     found: dict[str, Region] = {}
     for significance, region in ranked:
         if significance > 2.0 and region.observable not in found:

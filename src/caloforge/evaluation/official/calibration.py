@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from caloforge.evaluation.scores import auc
+from caloforge.evaluation.scores import auc, divergence_of
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.bool_]
@@ -42,13 +42,8 @@ def performance(probabilities: Floats, labels: Labels) -> Performance:
 
     JSD is 0 where the two cannot be told apart, 1 where they always can, and may be a little below 0.
     """
-    loss = -np.where(labels, np.log(probabilities), np.log1p(-probabilities))
-    return Performance(
-        auc(probabilities, labels),
-        auc_error(probabilities, labels),
-        float(1.0 - np.mean(loss) / np.log(2.0)),
-        float(np.std(loss, ddof=1) / np.sqrt(len(loss)) / np.log(2.0)),
-    )
+    jsd, jsd_error = divergence_of(probabilities, labels)
+    return Performance(auc(probabilities, labels), auc_error(probabilities, labels), jsd, jsd_error)
 
 
 def auc_error(scores: Floats, labels: Labels) -> float:

@@ -1,4 +1,4 @@
-"""One training of one classifier: the test part chooses the epoch, the validation part is looked at once, at the end."""
+"""One training of a classifier: the test part chooses the epoch, the validation part is looked at once, at the end."""
 
 from __future__ import annotations
 

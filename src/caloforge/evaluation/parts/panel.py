@@ -50,7 +50,7 @@ def run(case: Case) -> None:
             if name in NAIVE:
                 continue
             entry["auc_against_n"] = {**_growth(case, settings, sample, n), **entry["auc_against_n"]}
-            told = Told(HEADLINE, rows, best.probabilities[:n], other, best.probabilities[n:])
+            told = Told(HEADLINE, rows, best.reference, other, best.generated)
             detail(case, name, told, mean)
     case.results["floor_of_classifiers"] = {"n": floor.n, "source": floor.source, "draws": floor.draws}
 
