@@ -1,0 +1,45 @@
+"""Writes the report of a judgement: one page, the same as Markdown, every figure as PDF."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from caloforge.evaluation.arrays import Arrays
+from caloforge.evaluation.page.html import html
+from caloforge.evaluation.page.markdown import markdown
+from caloforge.evaluation.page.section import figures
+from caloforge.evaluation.page.sections import sections
+from caloforge.files import replaced, write_text
+
+
+def write_page(results: Mapping[str, Any], arrays: Arrays, folder: Path | str) -> None:
+    """Write report.html (needs no other file), report.md and figures/*.pdf into a folder.
+
+    results: of schema 2, as `evaluate` gives them; what they and `arrays` lack is left out. Equal input gives equal
+    bytes. Raises CaloforgeError where the folder cannot be written.
+    """
+    folder = Path(folder)
+    parts = sections(results, arrays)
+    title, sub = _title(results), _sub(results)
+    for figure in figures([block for section in parts for block in section.blocks]):
+        with replaced(folder / "figures" / f"{figure.key}.pdf") as beside:
+            beside.write_bytes(figure.pdf())
+    write_text(folder / "report.md", markdown(title, sub, parts))
+    write_text(folder / "report.html", html(title, sub, parts))
+
+
+def _title(results: Mapping[str, Any]) -> str:
+    return f"{results.get('name', 'generated')} against Geant4"
+
+
+def _sub(results: Mapping[str, Any]) -> str:
+    protocol, detector = results.get("protocol") or {}, results.get("detector") or {}
+    said = [f"Detector {detector.get('name', '?')}"]
+    if results.get("particle"):
+        said.append(f"particle {results['particle']}")
+    said.append(f"protocol {protocol.get('name', '?')} (version {protocol.get('version', '?')})")
+    said.append(f"seed {results.get('seed', '?')}")
+    said.append("showers: " + ", ".join(f"{name} {n:,}" for name, n in (results.get("showers") or {}).items()))
+    return "; ".join(said) + f". Made with caloforge {results.get('caloforge', '?')}."
