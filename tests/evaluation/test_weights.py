@@ -9,7 +9,7 @@ import pytest
 
 from caloforge.errors import CaloforgeError
 from caloforge.evaluation.panel import HEADLINE, TREES, judge
-from caloforge.evaluation.protocols import find_protocol
+from caloforge.evaluation.protocol import Panel
 from caloforge.evaluation.sample import Sample
 from caloforge.evaluation.weights import (
     effective_size,
@@ -55,7 +55,7 @@ def test_table_points_at_the_spoiled_layer(toy_showers) -> None:
     reference = Sample.gather("reference", toy_showers(400, 1))
     spoiled = Sample.gather("spoiled", toy_showers(400, 2, lost=0.15))
     rows = np.arange(400)
-    verdicts = judge(reference, rows, spoiled, rows, find_protocol("small-n", True), 1)
+    verdicts = judge(reference, rows, spoiled, rows, Panel(rows=250, seeds=1), 1)
     verdict = verdicts[TREES]
     assert len(verdict.reference) == len(verdict.generated) == 400
     assert verdict.reference.mean() > 0.5 > verdict.generated.mean()

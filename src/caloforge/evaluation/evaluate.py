@@ -22,12 +22,12 @@ from caloforge.evaluation.checks import (
     check_unseen,
 )
 from caloforge.evaluation.naive import GAUSSIAN, NEAREST, diagonal_gaussian, nearest_rescaled
+from caloforge.evaluation.page.verdict import verdict
 from caloforge.evaluation.protocol import Protocol
 from caloforge.evaluation.protocols import chosen_parts, default_protocol, find_protocol
 from caloforge.evaluation.results import SCHEMA, Results, plain, save_results
 from caloforge.evaluation.sample import Sample, Source, affordable_rows, rows_of
 from caloforge.evaluation.separations import voxel_edges
-from caloforge.evaluation.verdict import words
 from caloforge.evaluation.watch import Advance, Progress, Watch
 from caloforge.models.seen import Seen
 
@@ -215,7 +215,8 @@ def _results(case: Case, particle: str | None) -> Results:
     """The result file's data, in the order of docs/results.md."""
     (first, top), *rest = case.found.items()
     for entry in case.found.values():
-        entry["verdict"] = words(entry, case.protocol.quick)
+        hasty = " A quick look, with too few showers for a verdict." if case.protocol.quick else ""
+        entry["verdict"] = verdict(entry) + hasty
     sizes = {"training": case.training, "floor": case.floor}
     return dict(
         plain(
@@ -255,8 +256,8 @@ def _times(case: Case) -> dict[str, float]:
 
 
 def write_report(case: Case, folder: Path) -> None:
-    """The page beside results.json."""
-    from caloforge.evaluation.judgement import judgement_of_case
-    from caloforge.evaluation.report import write_report as write
+    """The page, the same as Markdown, and its figures, beside results.json."""
+    from caloforge.evaluation.exhibits import arrays_of
+    from caloforge.evaluation.page import write_page
 
-    write(judgement_of_case(case), folder / "report.html")
+    write_page(case.results, arrays_of(case), folder)

@@ -33,7 +33,7 @@ def known_as(detector: Detector) -> str:
 def energy_edges(threshold_mev: float, largest_mev: float, n_edges: int) -> Edges:
     """Logarithmic edges from the threshold to the reference's largest value, which the last bin contains.
 
-    A reference that never reaches the threshold gets one decade above it, so that its histogram is empty, not missing.
+    A largest value below the threshold gets one decade above it, so that a histogram is empty, not missing.
     """
     lowest = threshold_mev if threshold_mev > 0 else 1e-6
     largest = float(largest_mev) if largest_mev > lowest else lowest * 10
@@ -101,9 +101,9 @@ class Binning:
         """Edges for every observable of `Features.table()` that the protocol knows, by its name.
 
         Official bins on the CaloChallenge detectors, those of protocol caloforge-1 on calogan, sparsity in 20 bins and
-        layer energies in 39 logarithmic bins up to the reference's maximum everywhere (up to the largest incident energy
-        in a layer that never reaches the threshold); the rest has 100 bins between the 0.1 % and 99.9 % quantiles of the
-        Geant4 training showers (of the reference where there are none).
+        layer energies in 39 logarithmic bins up to the reference's maximum everywhere (in a layer that never reaches the
+        threshold, up to the largest incident energy); the rest has 100 bins between the 0.1 % and 99.9 % quantiles of
+        the Geant4 training showers (of the reference where there are none).
         Raises CaloforgeError where an official binning is asked for another detector.
         """
         known = known_as(detector)
