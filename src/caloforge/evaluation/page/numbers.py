@@ -91,7 +91,8 @@ def separations(results: Results) -> list[Block]:
     )
     full: list[Row] = []
     for name, one in first.items():
-        cells = [measured(f[name]["value"], f[name].get("error"), 5) if name in f else "–" for f in everyone.values()]
+        values = [f.get(name, {}) for f in everyone.values()]
+        cells = [measured(value.get("value"), value.get("error"), 5) for value in values]
         sigma = excess(one) if one.get("floor") is not None else math.nan
         look = "" if not sigma > SURE else "fair" if sigma < 10 else "bad"
         full.append(
