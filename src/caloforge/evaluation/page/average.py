@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from caloforge.detectors import CylindricalLayer, Detector, Layer
 from caloforge.evaluation.page.colormap import AMOUNTS, DIFFERENCES, indices, scale
 from caloforge.evaluation.page.drawing import Drawing
-from caloforge.evaluation.page.panel import Panel
+from caloforge.evaluation.page.panel import Panel, short
 from caloforge.evaluation.sample import Sample
 
 Floats = NDArray[np.float64]
@@ -47,8 +47,8 @@ def cross_sections(reference: Sample, others: Mapping[str, Sample], most: int = 
                 _named(sheet, 84, y + CELL / 2, name)
         y = 24 + len(rows) * (CELL + 8)
         sheet.picture(x, y, CELL, 6, np.arange(64, dtype=np.uint8)[None], table)
-        sheet.text(x, y + 16, f"{bottom:.1g}", 7.5)
-        sheet.text(x + CELL, y + 16, f"{top:.2g} MeV", 7.5, "end")
+        sheet.text(x, y + 16, short(bottom), 7.5)
+        sheet.text(x + CELL, y + 16, f"{short(top)} MeV", 7.5, "end")
     return sheet
 
 
@@ -96,7 +96,7 @@ def depth_and_radius(reference: Sample, others: Mapping[str, Sample]) -> Drawing
     top = float(np.nanmax(expected)) or 1.0
     count = 1 + len(others)
     width = 196.0
-    sheet = Drawing(46 + count * (width + 14), 198, "Mean energy density by layer and radius: Geant4, and ratios to it")
+    sheet = Drawing(46 + count * (width + 14), 182, "Mean energy density by layer and radius: Geant4, and ratios to it")
     log = np.log10(np.where(expected > 0, np.maximum(expected, top * RANGE), np.nan))
     _map(
         sheet,
@@ -108,13 +108,13 @@ def depth_and_radius(reference: Sample, others: Mapping[str, Sample]) -> Drawing
         reach,
         detector.n_layers,
     )
-    sheet.text(40 + width, 190, f"{top * RANGE:.2g} to {top:.2g} MeV/mm^{{2}}, log", 7.5, "end")
+    sheet.text(40, 174, f"{short(top * RANGE)} to {short(top)} MeV/mm^{{2}}, log", 7.5)
     for index, (name, sample) in enumerate(others.items(), 1):
         ratio = np.divide(image(sample), expected, out=np.full(expected.shape, np.nan), where=expected > 0)
         logarithm = np.log2(np.where(ratio > 0, ratio, np.nan))
         x = 40 + index * (width + 14)
         _map(sheet, x, width, f"{name} over Geant4", indices(logarithm, -1, 1), DIFFERENCES, reach, detector.n_layers)
-        sheet.text(x + width, 190, "blue 0.5, white 1, red 2", 7.5, "end")
+        sheet.text(x + width, 162, "blue 0.5, white 1, red 2", 7.5, "end")
     return sheet
 
 
@@ -126,10 +126,9 @@ def _map(
     panel = Panel(sheet, x, 20, width, 130, (-0.5, layers - 0.5), (0, reach))
     sheet.picture(x, 20, width, 130, pixels, scale(colours))
     if x < 50:
-        panel.frame("", "distance from axis [mm]")
+        panel.frame("layer", "distance from axis [mm]")
     else:
         sheet.line([(x, 150), (x + width, 150)], "line")
-    sheet.text(x, 190 if x > 50 else 178, "layer from left to right", 7.5)
 
 
 def raster(detector: Detector, index: int, pixels: int = PIXELS) -> tuple[Integers, float]:
