@@ -6,24 +6,33 @@ from caloforge.evaluation.memorisation import Memorisation, memorisation, neares
 from caloforge.evaluation.naive import diagonal_gaussian, nearest_rescaled
 from caloforge.evaluation.panel import Verdict, judge
 from caloforge.evaluation.preview import Preview, preview
-from caloforge.evaluation.protocols import PROTOCOLS, Protocol, find_protocol
+from caloforge.evaluation.protocol import PARTS, Panel, Protocol
+from caloforge.evaluation.protocols import PROTOCOLS, default_protocol, find_protocol
+from caloforge.evaluation.results import entries, load_results, same_table, save_results
 from caloforge.evaluation.sample import Sample
 
 __all__ = [
+    "PARTS",
     "PROTOCOLS",
     "Floor",
     "Memorisation",
+    "Panel",
     "Preview",
     "Protocol",
     "Sample",
     "Verdict",
+    "default_protocol",
     "diagonal_gaussian",
+    "entries",
     "evaluate",
     "find_protocol",
     "judge",
+    "load_results",
     "measured_floor",
     "memorisation",
     "nearest_distances",
     "nearest_rescaled",
     "preview",
+    "same_table",
+    "save_results",
 ]
