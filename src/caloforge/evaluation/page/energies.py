@@ -41,7 +41,7 @@ def by_energy(quantity: str, judged: Mapping[str, Sequence[Results]], colours: M
     share = np.divide(error, np.abs(expected), out=np.zeros(len(error)), where=expected != 0)
     below.band(edges, 1 - share, 1 + share, "geant4-pale")
     below.level(1.0)
-    for name, (values, errors) in reversed(found.items()):
+    for name, (values, errors) in reversed(list(found.items())):
         main.marks(centres, values, errors, colours[name])
         sheet.line(main.points(centres, values), colours[name], 0.8)
         ratio = np.divide(values, expected, out=np.full(len(values), np.nan), where=expected != 0)
@@ -66,7 +66,7 @@ def auc_by_energy(judged: Mapping[str, Sequence[Results]], colours: Mapping[str,
     panel.level(0.5)
     floor = np.array([np.nan if one.get("floor") is None else one["floor"] for one in first], dtype=np.float64)
     sheet.line(panel.stairs(edges, floor), "floor", 1.0, (3, 2))
-    for name, bins in reversed(judged.items()):
+    for name, bins in reversed(list(judged.items())):
         values = np.array([one["auc"] for one in bins], dtype=np.float64)
         errors = np.array([one.get("auc_error") or 0.0 for one in bins], dtype=np.float64)
         sheet.line(panel.points(centres, values), colours[name], 1.0)
@@ -84,7 +84,7 @@ def auc_against_n(judged: Mapping[str, Mapping[str, Sequence[float]]], colours: 
     limits = (sizes[0] / 1.3, sizes[-1] * 1.3)
     panel = Panel(sheet, 46, 20, 364, 168, limits, (0.45, min(max(top + 0.05, 0.6), 1.0)), True)
     panel.level(0.5)
-    for name, one in reversed(judged.items()):
+    for name, one in reversed(list(judged.items())):
         order = sorted(one, key=int)
         values, errors = (np.array([one[n][k] or 0.0 for n in order], dtype=np.float64) for k in (0, 1))
         x = [int(n) for n in order]

@@ -26,7 +26,7 @@ class Figure:
         """As HTML."""
         keys = "".join(f'<span><i class="k-{colour}"></i>{escape(name)}</span>' for colour, name in self.legend)
         legend = f'<p class="legend">{keys}</p>' if keys else ""
-        inside = "".join(svg(drawing) for drawing in self.drawings)
+        inside = "".join(svg(drawing, self.wide) for drawing in self.drawings)
         kind = "sheet wide" if self.wide else "sheet"
         caption = (
             f'<figcaption>{escape(self.caption)} <a class="pdf" href="figures/{self.key}.pdf">PDF</a></figcaption>'

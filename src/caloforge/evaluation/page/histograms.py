@@ -15,7 +15,8 @@ from caloforge.evaluation.page.panel import Panel
 from caloforge.evaluation.page.reading import kind_of, layer_of, unit_of
 from caloforge.observables import Comparison
 
-WIDTH, HEIGHT = 300.0, 232.0
+WIDTH, HEIGHT = 300.0, 240.0
+PEAKED = 0.4
 LOGARITHMIC = ("E", "voxel distribution")
 ENTRIES = 20
 Floats = NDArray[np.float64]
@@ -52,12 +53,13 @@ def histogram(
     x_limits = _used(edges, [first.reference_counts, *(one.generated_counts for _, _, one in drawn)])
     top = max(float(np.max(values, initial=0.0)) for values in (expected, *shares)) or 1.0
     lowest = [values[values > 0].min() for values in (expected, *shares) if np.any(values > 0)]
-    y_limits = (max(min(lowest, default=top / 10) / 2, top * 1e-6), top * 2) if log else (0.0, top * 1.1)
+    steep = log or top > PEAKED
+    y_limits = (max(min(lowest, default=top / 10) / 2, top * 1e-6), top * 2) if steep else (0.0, top * 1.1)
     sheet = Drawing(WIDTH, HEIGHT, _said(name, power, drawn[0][0]))
     sheet.text(42, 12, name, 10.5, "start", "ink", bold=True)
     if power:
         sheet.text(WIDTH - 8, 12, _power(power), 8, "end")
-    main = Panel(sheet, 42, 20, WIDTH - 50, 120, x_limits, y_limits, log, log)
+    main = Panel(sheet, 42, 20, WIDTH - 50, 120, x_limits, y_limits, log, steep)
     main.filled(edges, expected, "geant4-pale")
     for (_, colour, _), values in zip(reversed(drawn), reversed(shares), strict=True):
         sheet.line(_closed(main, edges, values), colour, 1.3 if colour == "m0" else 1.0)
@@ -78,7 +80,7 @@ def histogram(
     below.frame(unit_of(name), "to Geant4", y_count=2)
     outside = _outside(found[0][2])
     if outside:
-        sheet.text(42, 220, outside, 7.5)
+        sheet.text(42, 232, outside, 7.5)
     return sheet
 
 
@@ -92,6 +94,7 @@ def by_layer(kind: str, members: Sequence[str], judged: Mapping[str, Mapping[str
     everything = np.concatenate([[float(p["value"]) for row in powers.values() for p in row], floor])
     positive = everything[np.isfinite(everything) & (everything > 0)]
     low, high = (positive.min(), positive.max()) if len(positive) else (1e-4, 1.0)
+    low = max(low, high * 1e-4)
     sheet = Drawing(WIDTH, 190, f"Separation power of {kind} in {len(members)} layers, for {', '.join(powers)}")
     sheet.text(42, 12, kind, 10.5, "start", "ink", bold=True)
     panel = Panel(sheet, 42, 20, WIDTH - 50, 132, (-0.6, len(members) - 0.4), (low / 2, high * 2), y_log=True)
@@ -123,7 +126,8 @@ def _shares(counts: NDArray[Any]) -> tuple[Floats, Floats]:
 
 
 def _ratio(one: Floats, two: Floats) -> Floats:
-    return np.divide(one, two, out=np.full(len(one), np.nan), where=two > 0)
+    found: Floats = np.divide(one, two, out=np.full(len(one), np.nan), where=two > 0)
+    return found
 
 
 def _closed(panel: Panel, edges: Floats, values: Floats) -> Floats:

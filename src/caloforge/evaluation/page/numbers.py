@@ -49,23 +49,24 @@ def classifiers(results: Results) -> list[Block]:
 
 
 def weight_tables(results: Results) -> list[Block]:
-    """Where the model puts too much and too little, by the weights of the classifier."""
+    """Quantiles of the classifier's weights, and where a model puts too much and too little."""
+    everyone = {name: one["weights"] for name, one in judged(results).items() if one.get("weights")}
     blocks: list[Block] = []
-    for name, one in judged(results).items():
-        found = one.get("weights") or {}
-        quantiles = found.get("quantiles")
-        if isinstance(quantiles, Mapping) and quantiles:
-            rows: list[Row] = [[str(key), *_several(value)] for key, value in quantiles.items()]
-            width = max(len(row) for row in rows)
-            head = ["quantile", *([f"{name}"] if width == 2 else [f"{name}, {k + 1}" for k in range(width - 1)])]
-            blocks.append(Table(f"Quantiles of the weights of {name}", head, rows))
+    known = {name: one["quantiles"] for name, one in everyone.items() if isinstance(one.get("quantiles"), Mapping)}
+    keys = list(dict.fromkeys(key for one in known.values() for key in one))
+    if keys:
+        rows: list[Row] = [[str(key), *(_any(one.get(key)) for one in known.values())] for key in keys]
+        blocks.append(Table("Quantiles of the weights p / (1 - p)", ["quantile", *known], rows))
+    for name, one in everyone.items():
         for key, said in (("too_much", "too much"), ("too_little", "too little")):
-            listed = found.get(key)
-            if isinstance(listed, list) and listed and all(isinstance(item, Mapping) for item in listed):
+            listed = one.get(key)
+            if not isinstance(listed, list) or not listed:
+                continue
+            if all(isinstance(item, Mapping) for item in listed):
                 head = list(dict.fromkeys(k for item in listed for k in item))
                 rows = [[_any(item.get(k)) for k in head] for item in listed]
                 blocks.append(Table(f"Where {name} puts {said}", [h.replace("_", " ") for h in head], rows))
-            elif isinstance(listed, list) and listed:
+            else:
                 blocks.append(f"{name} puts {said}: {', '.join(str(item) for item in listed)}.")
     return blocks
 
@@ -91,7 +92,8 @@ def separations(results: Results) -> list[Block]:
     )
     full: list[Row] = []
     for name, one in first.items():
-        cells = [measured(f[name]["value"], f[name].get("error"), 5) if name in f else "–" for f in everyone.values()]
+        values = [f.get(name, {}) for f in everyone.values()]
+        cells = [measured(value.get("value"), value.get("error"), 5) for value in values]
         sigma = excess(one) if one.get("floor") is not None else math.nan
         look = "" if not sigma > SURE else "fair" if sigma < 10 else "bad"
         full.append(
@@ -268,12 +270,6 @@ def _any(value: Any) -> Cell:
     if isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(x, (int, float)) for x in value):
         return Cell(f"{value[0]:.4g} ± {value[1]:.2g}", float(value[0]))
     return Cell(_short(value))
-
-
-def _several(value: Any) -> list[Cell]:
-    if isinstance(value, Mapping):
-        return [_any(one) for one in value.values()]
-    return [_any(one) for one in value] if isinstance(value, (list, tuple)) else [_any(value)]
 
 
 def _short(value: Any) -> str:

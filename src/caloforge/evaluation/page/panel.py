@@ -139,3 +139,8 @@ def number(value: float, log: bool = False) -> str:
         mantissa, exponent = f"{value:.2g}".split("e") if "e" in f"{value:.2g}" else (f"{value:.2g}", "")
         return f"{mantissa}·10^{{{int(exponent)}}}" if exponent else mantissa
     return f"{value:.6g}"
+
+
+def short(value: float) -> str:
+    """A number with two digits, without an exponent where it is not far from 1."""
+    return f"{float(f'{value:.2g}'):,.0f}" if 10 <= abs(value) < 1e6 else f"{value:.2g}"

@@ -153,7 +153,7 @@ def _physics(results: Results, colours: Mapping[str, str]) -> Section | None:
     for label, bins in found.items():
         table = numbers.physics_table(list(bins), names, label)
         if table.rows:
-            blocks.append(table if len(table.rows) < 13 else Folded(table.caption, [table]))
+            blocks.append(table if len(found) == 1 and len(table.rows) < 25 else Folded(table.caption, [table]))
     return Section("physics", "Physics by incident energy", blocks) if blocks else None
 
 

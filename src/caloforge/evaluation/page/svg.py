@@ -17,8 +17,8 @@ UNIT = 10
 RAISED = re.compile(r"\^\{([^}]*)\}")
 
 
-def svg(drawing: Drawing) -> str:
-    """The drawing as an <svg> element, which follows the page's colours."""
+def svg(drawing: Drawing, natural: bool = False) -> str:
+    """The drawing as an <svg> element, which follows the page's colours; natural: with a width of its own."""
     parts = []
     for item in drawing.items:
         if isinstance(item, Line):
@@ -31,7 +31,8 @@ def svg(drawing: Drawing) -> str:
             parts.append(_picture(item))
     size = f"0 0 {round(drawing.width * UNIT)} {round(drawing.height * UNIT)}"
     name = escape(drawing.name, quote=True)
-    return f'<svg viewBox="{size}" role="img" aria-label="{name}">{"".join(parts)}</svg>'
+    width = f' width="{round(1.15 * drawing.width)}"' if natural else ""
+    return f'<svg viewBox="{size}"{width} role="img" aria-label="{name}">{"".join(parts)}</svg>'
 
 
 def path(points: NDArray[np.float64]) -> str:
@@ -83,7 +84,12 @@ def _text(item: Text) -> str:
     turned = f' transform="rotate(-90 {x} {y})"' if item.turned else ""
     bold = ' font-weight="600"' if item.bold else ""
     size = round(item.size * UNIT)
-    text = RAISED.sub(rf'<tspan dy="-{size * 2 // 5}" font-size="{size * 3 // 4}">\1</tspan>', escape(item.text))
+    rise = size * 2 // 5
+    pieces = RAISED.split(escape(item.text))
+    text = pieces[0]
+    for raised, after in zip(pieces[1::2], pieces[2::2], strict=True):
+        text += f'<tspan dy="-{rise}" font-size="{size * 3 // 4}">{raised}</tspan>'
+        text += f'<tspan dy="{rise}">{after}</tspan>' if after else ""
     return f'<text class="f-{item.colour}" x="{x}" y="{y}" font-size="{size}"{anchor}{bold}{turned}>{text}</text>'
 
 

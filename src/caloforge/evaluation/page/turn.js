@@ -111,7 +111,7 @@
   const bar = make("div", { className: "turn-bar" }), pair = make("div", { className: "turn-pair" });
   let number = 0;
   const most = Math.max(...data.samples.map((s) => s.showers.length));
-  const energy = (mev) => mev >= 1e6 ? `${(mev / 1e6).toPrecision(3)} TeV` : mev >= 1e3 ? `${(mev / 1e3).toPrecision(3)} GeV` : `${mev.toPrecision(3)} MeV`;
+  const energy = (mev) => mev === 0 ? "0 MeV" : mev >= 1e6 ? `${(mev / 1e6).toPrecision(3)} TeV` : mev >= 1e3 ? `${(mev / 1e3).toPrecision(3)} GeV` : `${mev.toPrecision(3)} MeV`;
   const tell = () => {
     panes.forEach((pane) => {
       const s = pane.shower(), name = data.samples[pane.sample].name;
@@ -132,7 +132,13 @@
     const canvas = make("canvas", { tabIndex: 0 }), caption = make("figcaption");
     canvas.setAttribute("role", "img");
     const pane = { canvas, caption, sample: first };
-    pane.shower = () => { const list = data.samples[pane.sample].showers; return list[Math.min(number, list.length - 1)]; };
+    // The first pane shows the chosen shower, the second its own that is nearest in energy.
+    pane.shower = () => {
+      const list = data.samples[pane.sample].showers;
+      if (pane === panes[0] || pane.sample === panes[0].sample) return list[Math.min(number, list.length - 1)];
+      const away = (s) => Math.abs(Math.log(s.energy / panes[0].shower().energy));
+      return list.reduce((best, s) => (away(s) < away(best) ? s : best));
+    };
     panes.push(pane);
     pair.append(make("figure", {}, canvas, caption));
     if (data.samples.length > 1) choose(first ? "right" : "left", data.samples.map((s) => s.name), first, (k) => { pane.sample = k; tell(); });
