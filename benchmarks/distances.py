@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "evaluation"))
 import transcription_distances as plain
 
 Floats = NDArray[np.float64]
-TIMES_FASTER, AGREEMENT = 5.0, 1e-6
+TIMES_FASTER, AGREEMENT, SMALLEST = 5.0, 1e-6, 1e-3
 
 
 def recipe(seed: int, scale: float, shift: float, n: int = 30_000) -> Floats:
@@ -51,11 +51,11 @@ def measure(goals: Goals, samples: list[tuple[Floats, Floats]], batch_size: int)
         label = f"with {a.shape[1]} features"
         _, fast = clocked(lambda a=a, b=b: fpd(a, b, settings=whole, threads=1))
         value, slow = clocked(lambda a=a, b=b: plain.fpd(a, b, whole.min_samples, batches=1))
-        error = abs(fpd(a, b, settings=single, threads=1)[0] / value - 1)
+        error = abs(fpd(a, b, settings=single, threads=1)[0] - value) / max(value, SMALLEST)
         report(goals, f"FPD {label}", len(a), fast, slow * whole.batches, error)
         _, fast = clocked(lambda a=a, b=b: kpd(a, b, settings=batches, threads=1))
         value, slow = clocked(lambda a=a, b=b: plain.kpd(a, b, batch_size, batches=1))
-        error = abs(kpd(a, b, settings=one, threads=1)[0] / value - 1)
+        error = abs(kpd(a, b, settings=one, threads=1)[0] - value) / max(value, SMALLEST)
         report(goals, f"KPD {label}, batches of {batch_size:,}", len(a), fast, slow * batches.batches, error)
 
 

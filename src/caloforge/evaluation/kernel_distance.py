@@ -92,9 +92,9 @@ def kpd(
     weights = [np.zeros((settings.batches, len(values))) for values in (x, y)]
     for batch in range(settings.batches):
         rng = np.random.default_rng(seed + 1000 * batch)
-        for side in weights:
-            drawn = rng.choice(side.shape[1], size=settings.batch_size)
-            side[batch] = np.bincount(drawn, minlength=side.shape[1])
+        for weight in weights:
+            drawn = rng.choice(weight.shape[1], size=settings.batch_size)
+            weight[batch] = np.bincount(drawn, minlength=weight.shape[1])
     sides = [_side(values, centre, constant, weight) for values, weight in zip((x, y), weights, strict=True)]
     shared = _shared_is_faster(sides, settings)
     sums = np.zeros((settings.batches, 3))
@@ -127,7 +127,7 @@ def _shared_is_faster(sides: list[_Side], settings: KernelSettings) -> bool:
     product = PRODUCT_SECONDS * sides[0].rows.shape[1]
     drawn = [len(side) * -np.expm1(-settings.batch_size / len(side)) for side in sides]
     apart = settings.batches * pairs(drawn) * (product + POWER_SECONDS)
-    return pairs([float(len(side)) for side in sides]) * (product + SHARED_POWER_SECONDS) < apart
+    return bool(pairs([float(len(side)) for side in sides]) * (product + SHARED_POWER_SECONDS) < apart)
 
 
 def _blocks(sides: list[_Side], shared: bool, constant: float) -> Iterator[_Block]:

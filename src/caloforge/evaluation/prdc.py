@@ -74,11 +74,11 @@ def prdc(reference: Features, generated: Features, k: int = 5, threads: int | No
         nearest, recalled = np.full(len(one), np.inf), np.zeros(len(one), dtype=bool)
         norms, norms_generated = _norms(one), _norms(two)
 
-        def work(tile: Tile) -> tuple[Tile, NDArray[np.int64], Floats, NDArray[np.bool_]]:
+        def work(tile: Tile) -> tuple[Tile, NDArray[Any], Floats, NDArray[Any]]:
             rows, columns = tile
             found = _distances(one[rows], two[columns], norms[rows], norms_generated[columns])
             inside = np.count_nonzero(found < reach[rows, None], axis=0)
-            return tile, inside, found.min(axis=1), (found < reach_generated[columns]).any(axis=1)
+            return tile, inside, found.min(axis=1), np.any(found < reach_generated[columns], axis=1)
 
         for (rows, columns), inside, least, held in in_order(work, _tiles(len(one), len(two), False), threads):
             balls[columns] += inside
@@ -130,4 +130,4 @@ def _reach(values: Features, k: int, threads: int | None) -> Floats:
         later = slice(max(rows.stop, columns.start), columns.stop)
         if len(backward):
             best[later] = least(np.concatenate([best[later], backward], axis=1))
-    return best.max(axis=1)
+    return np.asarray(best.max(axis=1), dtype=np.float64)
