@@ -87,8 +87,8 @@ def train_classifier(
 
     For a floor the second sample is Geant4 as well. settings: by default those of protocol 2024-07. reference_rows,
     generated_rows: which showers (all by default). folder: finished repeats are kept there and found again by the same
-    call. show: a progress bar on standard error. device: "cpu" or "cuda", by default a GPU where torch finds one. Equal seed, threads, device and versions give equal numbers (on a GPU
-    up to its rounding).
+    call. show: a progress bar on standard error. device: "cpu" or "cuda", by default a GPU where torch finds one. Equal
+    seed, threads, device and versions give equal numbers (on a GPU up to its rounding).
 
     Raises CaloforgeError where detectors differ, showers or memory do not suffice, the folder was begun with other
     settings, or a training diverges. Source: CaloChallenge, arXiv 2410.21611.
