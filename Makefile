@@ -11,7 +11,7 @@ GEANT4_DATA ?= subset
 WORKERS ?= 2
 SIMULATE = $(BIN)/caloforge simulate --workers $(WORKERS) --geant4-data $(GEANT4_DATA)
 
-.PHONY: demo test test-slow lint docs showers clean
+.PHONY: demo test test-slow test-browser lint docs showers clean
 
 demo: $(STAMP)
 	$(BIN)/caloforge demo --out $(OUT)
@@ -21,6 +21,10 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
+
+# Needs chromium, chromium-browser or google-chrome.
+test-browser: $(STAMP)
+	$(BIN)/python -m pytest -m browser
 
 lint: $(STAMP)
 	$(BIN)/ruff check --no-cache .

@@ -128,8 +128,8 @@ def _lines(models: Mapping[str, Mapping[str, Any]], times: Mapping[str, float]) 
     for key in ("precision", "recall", "density", "coverage"):
         each = [one.get("prdc") or {} for one in models.values()]
         if any(each):
-            base = (next(one for one in each if one).get("floor") or {}).get(key)
-            lines.append(_line(key, [measured(one.get(key)) for one in each], measured(base), None))
+            floors = next(one for one in each if one).get("floor") or {}
+            lines.append(_line(key, [measured(one.get(key)) for one in each], measured(floors.get(key)), None))
     powers = [one.get("separation_power") or {} for one in models.values()]
     for kind, members in kinds(list(powers[0])).items():
         cells = [mean_power([one[name] for name in members if name in one], "value") for one in powers]

@@ -38,7 +38,7 @@ def table(found: Standing, key: str = "auc_high", brief: bool = False) -> Table:
         front = ", ".join(device for device, names in fronts.items() if one.name in names and not one.ours)
         name = "Geant4 (floor)" if one is found.floor else f"{one.name} (ours)" if one.ours else one.name
         said = ", ".join(marks[text] for text in one.remarks)
-        row = [Cell(name, None, "ours" if one.ours else ""), *_measured(one, aucs), *_times(one), front, said]
+        row: list[Cell | str] = [Cell(name, None, "ours" if one.ours else ""), *_measured(one, aucs), *_times(one), front, said]
         row += _measured(one, rest)
         if not brief:
             row += [_digits(None if kind not in one.powers else 1e3 * one.powers[kind]) for kind in POWERS]
@@ -131,7 +131,11 @@ def write_standings(standings: list[Standing], folder: Path | str, key: str = "a
 
 
 def _measured(one: Entry, columns: list[tuple[str, str, int]]) -> list[Cell]:
-    return [measured(*one.numbers.get(key, (None, None)), digits) for key, _, digits in columns]
+    found = []
+    for key, _, digits in columns:
+        value, error = one.numbers.get(key, (None, None))
+        found.append(measured(value, error, digits))
+    return found
 
 
 def _times(one: Entry) -> list[Cell]:
@@ -155,7 +159,8 @@ def _label(
     width = text_width(text, size) * 1.08
     below: list[tuple[float, float, Anchor]] = [(x - 6, y + 12, "end"), (x + 6, y + 13, "start")]
     places: list[tuple[float, float, Anchor]] = [
-        *(below if strong else []), (x + 7, y + 3, "start"), (x - 7, y + 3, "end"), (x, y - 7, "middle"), (x, y + 14, "middle"),
+        *(below if strong else []), (x + 7, y + 3, "start"), (x - 7, y + 3, "end"), (x, y - 7, "middle"),
+        (x, y + 14, "middle"),
         (x + 7, y - 6, "start"), (x + 7, y + 12, "start"), (x - 7, y - 6, "end"), (x - 7, y + 12, "end"),
     ]  # fmt: skip
     for left, base, anchor in places:
