@@ -5,7 +5,10 @@ compared as protocol 2024-07 does without its classifiers and PRDC: 407 histogra
 tests/observables/transcription.py in float64, from arrays in memory and from gzip files read by h5py; ours works on
 what a file holds, float32, and also gives errors, chi2 and Wasserstein distances. Files are of two kinds: as caloforge
 writes them (chunks of whole showers, shuffled bytes) and as most were written, in the chunks that h5py chooses.
-Both sides may use every core; plain numpy uses one. The last goal bounds the anonymous memory of a process of its own.
+Both sides may use every core; plain numpy uses one. A further goal bounds the anonymous memory of a process of its own.
+
+FPD and KPD follow, at 30 features (the arrays of the golden numbers) and at the 362 of ds2's high-level vector, against
+tests/evaluation/transcription_distances.py, with one thread on either side.
 
     python benchmarks/evaluation.py [--quick]
 
@@ -27,6 +30,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from distances import measure, recipe
 from harness import Goals, quick, setting
 from numpy.typing import NDArray
 
@@ -207,7 +211,16 @@ def features_and_histograms(goals: Goals, fast: bool) -> None:
     goals.at_most("MiB more with three times the showers", max(peaks[1] - peaks[0], 0.0), GROWTH_MIB)
 
 
-PARTS: tuple[Callable[[Goals, bool], None], ...] = (features_and_histograms,)
+def physics_distances(goals: Goals, fast: bool) -> None:
+    """FPD and KPD at 30 and at 362 features."""
+    showers = [sample(QUICK_SHOWERS if fast else SHOWERS, seed) for seed in (1, 2)]
+    showers[1].deposits_mev[:] *= 1.05
+    wide = [Sample.gather(str(index), one).features.vector() for index, one in enumerate(showers)]
+    narrow = (recipe(1, 1.0, 0.0), recipe(2, 1.05, 0.02))
+    measure(goals, [narrow, (wide[0], wide[1])], 5_000 if fast else 10_000)
+
+
+PARTS: tuple[Callable[[Goals, bool], None], ...] = (features_and_histograms, physics_distances)
 """Each measures a part of the evaluation and adds its goals."""
 
 

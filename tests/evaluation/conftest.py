@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from caloforge.detectors import CartesianLayer, Detector, preset
 from caloforge.showers import Showers, open_showers
 
+sys.path.insert(0, str(Path(__file__).parent))
 GOLDEN = Path(__file__).parent.parent / "data" / "golden"
 
 

@@ -70,7 +70,7 @@ class Case:
     comparisons: dict[str, dict[str, Comparison]] = field(default_factory=dict)
     floor_comparisons: dict[str, Comparison] | None = None
     distances: dict[str, NDArray[np.float64]] = field(default_factory=dict)
-    weights: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = field(default_factory=dict)
+    weights: dict[str, tuple[NDArray[np.floating], NDArray[np.floating]]] = field(default_factory=dict)
     correlations: dict[str, Any] = field(default_factory=dict)
     _other_thresholds: dict[str, Sample] = field(default_factory=dict)
 

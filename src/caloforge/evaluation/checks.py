@@ -87,7 +87,8 @@ def check_unseen(
     """
     if not isinstance(reference, ShowerFile):
         return
-    seen = {label: Seen.of_file(source.attributes) for label, source in generated.items() if _is_file(source)}
+    files = {label: source for label, source in generated.items() if isinstance(source, ShowerFile)}
+    seen = {label: Seen.of_file(file.attributes) for label, file in files.items()}
     told = {label: one for label, one in {**seen, **(models or {})}.items() if one is not None}
     if not told:
         return
@@ -100,10 +101,6 @@ def check_unseen(
                 f"{rows:,} of the {len(reference):,} reference showers ({reference.path}) were used to train or select "
                 f"the model of '{label}'; give showers that it has not seen (--reference-rows), or --force."
             )
-
-
-def _is_file(source: Source) -> bool:
-    return isinstance(source, ShowerFile)
 
 
 def check_disjoint(reference: Source, label: str, other: Source) -> None:

@@ -50,7 +50,8 @@ class Protocol:
     equal_numbers:  whether it refuses samples of unequal numbers.
     panel:          settings of the panel of small-n, or None.
     fpd_min_samples, kpd_batch: settings of jetnet's fpd and kpd; None: a fifth and a half of the showers.
-    prdc_k:         neighbours. separation_splits: repetitions of the separations' floor.
+    prdc_k:         neighbours. prdc_rows: at most so many showers of each; None: all.
+    separation_splits: repetitions of the separations' floor.
     naive:          whether two naive generators stand in every table.
     quick:          whether it is the form for demonstrations, never for a verdict.
     """
@@ -70,6 +71,7 @@ class Protocol:
     fpd_min_samples: int | None = None
     kpd_batch: int | None = None
     prdc_k: int = 5
+    prdc_rows: int | None = None
     separation_splits: int = 10
     naive: bool = False
     quick: bool = False

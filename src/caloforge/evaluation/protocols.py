@@ -101,6 +101,7 @@ _OWN = PROTOCOLS.add(
         parts=("histograms", "fpd", "prdc", "classifiers"),
         classifiers=tuple(ClassifierSettings(kind, split=(0.6, 0.2, 0.2)) for kind in _KINDS),
         smallest=MANY,
+        prdc_rows=10_000,
     ),
 )
 PROTOCOLS.add(

@@ -119,7 +119,7 @@ def _what_must_agree(one: Results, two: Results) -> list[tuple[str, Any, Any]]:
     for key, what in (("classifiers", "showers per class of the classifiers"), ("prdc", "showers of PRDC")):
         sizes = [_size(results, key) for results in (one, two)]
         if None not in sizes:
-            pairs.append((f"the number of {what}", *sizes))
+            pairs.append((f"the number of {what}", sizes[0], sizes[1]))
     return pairs
 
 

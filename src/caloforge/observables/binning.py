@@ -100,8 +100,8 @@ class Binning:
     def edges(self, detector: Detector, reference: Features, training: Features | None = None) -> dict[str, Edges]:
         """Edges for every observable of `Features.table()` that the protocol knows, by its name.
 
-        Official bins on the CaloChallenge detectors, those of protocol caloforge-1 on calogan, sparsity in 20 bins and
-        layer energies in 39 logarithmic bins up to the reference's maximum everywhere (in a layer that never reaches the
+        Official bins on the CaloChallenge detectors, those of protocol caloforge-1 on calogan; everywhere sparsity in
+        20 bins and layer energies in 39 logarithmic bins up to the reference's maximum (where a layer never reaches the
         threshold, up to the largest incident energy); the rest has 100 bins between the 0.1 % and 99.9 % quantiles of
         the Geant4 training showers (of the reference where there are none).
         Raises CaloforgeError where an official binning is asked for another detector.

@@ -53,7 +53,7 @@ def _floors(case: Case, bins: Any, edges: Any, advance: Any) -> dict[str, tuple[
     """Mean, spread of one measurement, and chi2 of the first, by the observable's name."""
     found: dict[str, list[float]] = {}
     first: dict[str, Comparison] = {}
-    scale = 1.0
+    n, source, draws = 0, "", 0
     for draw in range(case.protocol.separation_splits):
         pair = case.geant4_pair(case.n, draw, "evaluation.separation-floor")
         if pair is None:
@@ -67,13 +67,14 @@ def _floors(case: Case, bins: Any, edges: Any, advance: Any) -> dict[str, tuple[
         for name, one in compared.items():
             found.setdefault(name, []).append(one.separation)
         advance(1)
-        scale = pair.n / case.n
-        case.results["floor_of_separations"] = {"n": pair.n, "source": pair.source, "draws": draw + 1}
+        n, source, draws = pair.n, pair.source, draw + 1
         if pair.whole:
             break
+    scale = n / case.n
+    case.results["floor_of_separations"] = {"n": n, "source": source, "draws": draws}
     if scale < 1:
         case.notes.append(
-            f"Floors of the separation powers come from halves of the reference, {pair.n:,} showers each, and are "
+            f"Floors of the separation powers come from halves of the reference, {n:,} showers each, and are "
             f"multiplied by {scale:.3g}, since a floor falls with the number of showers; give --floor or --training."
         )
     case.floor_comparisons = first
