@@ -13,7 +13,7 @@ JUDGED ?= judged-official
 REPEATS ?= 10
 SIMULATE = $(BIN)/caloforge simulate --workers $(WORKERS) --geant4-data $(GEANT4_DATA)
 
-.PHONY: demo test test-slow lint docs showers judge-official clean
+.PHONY: demo test test-slow test-browser lint docs showers judge-official clean
 
 demo: $(STAMP)
 	$(BIN)/caloforge demo --out $(OUT)
@@ -23,6 +23,10 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
+
+# Needs chromium, chromium-browser or google-chrome.
+test-browser: $(STAMP)
+	$(BIN)/python -m pytest -m browser
 
 lint: $(STAMP)
 	$(BIN)/ruff check --no-cache .

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from html import escape
 
 from caloforge.evaluation.page.drawing import Drawing
-from caloforge.evaluation.page.pdf import pdf
+from caloforge.evaluation.page.pdf import pdf, text_width
 from caloforge.evaluation.page.svg import svg
+
+ROW = 535.0
 
 
 @dataclass(frozen=True)
@@ -34,21 +36,22 @@ class Figure:
         return f'<figure id="fig-{self.key}">{legend}<div class="{kind}">{inside}</div>{caption}</figure>'
 
     def pdf(self) -> bytes:
-        """As a PDF file; the legend stands above the first drawing."""
-        drawings = list(self.drawings)
-        if self.legend:
-            drawings[0] = _with_legend(drawings[0], self.legend, several=len(drawings) > 1)
-        return pdf(drawings, self.title, 1 if self.wide else 2 if len(drawings) < 7 else 3)
+        """As a PDF file, the legend above the drawings."""
+        n = len(self.drawings)
+        columns = 1 if self.wide or n == 1 else 2 if n in (2, 4) else 3
+        return pdf(self.drawings, self.title, columns, _heading(self.legend) if self.legend else None)
 
 
-def _with_legend(drawing: Drawing, legend: Sequence[tuple[str, str]], several: bool) -> Drawing:
-    """The drawing with its legend: below it, or inside where others stand beside it."""
-    high = 12.0 * len(legend)
-    found = Drawing(drawing.width, drawing.height + (0 if several else high + 4), drawing.name, list(drawing.items))
-    top = 34.0 if several else drawing.height
-    for index, (colour, name) in enumerate(legend):
-        y = top + 12 * index
-        x = drawing.width - 14 if several else 14
-        found.box(x - 10 if several else x, y - 1, 10, 6, colour)
-        found.text(x - 14 if several else x + 14, y + 5, name, 8, "end" if several else "start", "ink")
+def _heading(legend: Sequence[tuple[str, str]]) -> Drawing:
+    """The legend as a drawing, in lines no longer than the page."""
+    found = Drawing(ROW, 0, "Legend")
+    x, y = 0.0, 0.0
+    for colour, name in legend:
+        width = 30 + text_width(name, 9)
+        if x and x + width > ROW:
+            x, y = 0.0, y + 14
+        found.box(x, y + 3, 12, 6, colour)
+        found.text(x + 16, y + 9, name, 9, "start", "ink")
+        x += width
+    found.height = y + 18
     return found

@@ -34,7 +34,7 @@ def html(title: str, sub: str, parts: Sequence[Section]) -> str:
         "script-src 'unsafe-inline'; img-src data:\">"
         f'<link rel="icon" href="data:,"><title>{escape(title)}</title>'
         f"<style>{variables()}{keys}{asset('page.css')}</style></head>\n"
-        f'<body><a class="skip" href="#summary">Skip to the summary</a><header><div><h1>{escape(title)}</h1>'
+        f'<body><a class="skip" href="#{parts[0].key}">Skip to the contents</a><header><div><h1>{escape(title)}</h1>'
         f'<p class="sub">{escape(sub)}</p></div><button type="button" id="theme" hidden>Dark</button></header>'
         f'<nav aria-label="Sections">{links}</nav>\n<main>\n{body}\n</main>\n<script>{scripts}</script></body></html>\n'
     )

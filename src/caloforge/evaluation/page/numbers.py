@@ -79,11 +79,17 @@ def separations(results: Results) -> list[Block]:
     first = next(iter(everyone.values()))
     rows: list[Row] = []
     for kind, members in kinds(list(first)).items():
-        cells = [_mean([found[m] for m in members if m in found], "value", True) for found in everyone.values()]
+        cells = [mean_power([found[m] for m in members if m in found], "value", True) for found in everyone.values()]
         far = [excess(first[m]) for m in members if first[m].get("floor") is not None]
         above = Cell(f"{sum(x > SURE for x in far)} of {len(far)}", sum(x > SURE for x in far) / max(len(far), 1))
         rows.append(
-            [kind, Cell(str(len(members)), len(members)), *cells, _mean([first[m] for m in members], "floor"), above]
+            [
+                kind,
+                Cell(str(len(members)), len(members)),
+                *cells,
+                mean_power([first[m] for m in members], "floor"),
+                above,
+            ]
         )
     head = ["observable", "histograms", *everyone, "floor", "above floor"]
     said = (
@@ -226,7 +232,8 @@ def _count(one: Results) -> Cell:
     return Cell(f"{one['n']:,}", one["n"]) if one.get("n") else Cell("–", -math.inf)
 
 
-def _mean(found: list[Results], key: str, with_largest: bool = False) -> Cell:
+def mean_power(found: list[Results], key: str, with_largest: bool = False) -> Cell:
+    """Mean of a key over separation powers, the largest in brackets where asked for."""
     values = [float(one[key]) for one in found if one.get(key) is not None]
     if not values:
         return Cell("–", -math.inf)

@@ -13,7 +13,7 @@ from caloforge.evaluation.page.palette import rgb
 from caloforge.evaluation.page.svg import RAISED
 
 PAGE = (595.0, 842.0)
-MARGIN, GAP = 30.0, 10.0
+MARGIN, GAP = 20.0, 10.0
 # Advance widths of Helvetica's glyphs from space to tilde, in thousandths of the size (Adobe's font metrics).
 WIDTHS = (
     "278 278 355 556 556 889 667 191 333 333 389 584 278 333 278 278 556 556 556 556 556 556 556 556 556 556 278 278 "
@@ -24,25 +24,29 @@ WIDTHS = (
 ADVANCE = [int(width) for width in WIDTHS.split()]
 
 
-def pdf(drawings: Sequence[Drawing], title: str, columns: int = 1) -> bytes:
-    """One drawing as a page of its size; several of one size in a grid of so many columns on A4 pages."""
+def pdf(drawings: Sequence[Drawing], title: str, columns: int = 1, heading: Drawing | None = None) -> bytes:
+    """Drawings in a grid of so many columns, a heading above: pages of A4's width, no higher than what they hold, or
+    of the drawing's own width where there is one column.
+    """
     pictures: list[bytes] = []
+    wide = PAGE[0] - 2 * MARGIN if columns > 1 else max(drawings[0].width, heading.width if heading else 0.0)
+    width = (wide - (columns - 1) * GAP) / columns if columns > 1 else drawings[0].width
+    scale = width / drawings[0].width
+    height = max(drawing.height for drawing in drawings) * scale
+    head = heading.height if heading else 0.0
+    rows = max(1, int((PAGE[1] - 2 * MARGIN - head + GAP) // (height + GAP)))
     pages: list[tuple[float, float, bytes]] = []
-    if len(drawings) == 1:
-        one = drawings[0]
-        pages.append((one.width, one.height, _content(one, pictures, 0.0, one.height, 1.0)))
-    else:
-        width = (PAGE[0] - 2 * MARGIN - (columns - 1) * GAP) / columns
-        scale = width / drawings[0].width
-        height = max(drawing.height for drawing in drawings) * scale
-        rows = max(1, int((PAGE[1] - 2 * MARGIN + GAP) // (height + GAP)))
-        for start in range(0, len(drawings), rows * columns):
-            parts = []
-            for index, drawing in enumerate(drawings[start : start + rows * columns]):
-                x = MARGIN + (index % columns) * (width + GAP)
-                y = PAGE[1] - MARGIN - (index // columns) * (height + GAP)
-                parts.append(_content(drawing, pictures, x, y, scale))
-            pages.append((*PAGE, b"\n".join(parts)))
+    for start in range(0, len(drawings), rows * columns):
+        shown = drawings[start : start + rows * columns]
+        filled = -(-len(shown) // columns)
+        tall = 2 * MARGIN + head + filled * (height + GAP) - GAP
+        parts = [_content(heading, pictures, MARGIN, tall - MARGIN, 1.0)] if heading else []
+        for index, drawing in enumerate(shown):
+            x = MARGIN + (index % columns) * (width + GAP)
+            parts.append(
+                _content(drawing, pictures, x, tall - MARGIN - head - (index // columns) * (height + GAP), scale)
+            )
+        pages.append((wide + 2 * MARGIN, tall, b"\n".join(parts)))
     return _file(pages, pictures, title)
 
 

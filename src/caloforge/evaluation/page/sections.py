@@ -41,6 +41,20 @@ def sections(results: Results, arrays: Arrays) -> list[Section]:
     return [section for section in found if section is not None and section.blocks]
 
 
+def numbers_alone(results: Results) -> list[Section]:
+    """The sections that need no more than results."""
+    colours = {name: model(index) for index, name in enumerate(judged(results))}
+    found = [
+        _classifiers(results, None, colours),
+        _separations(results),
+        _physics(results, colours),
+        numbers.distances(results),
+        _memory(results, None, colours),
+        numbers.times(results),
+    ]
+    return [section for section in found if section is not None and section.blocks]
+
+
 def _legend(names: list[str], colours: Mapping[str, str], floor: bool = False) -> list[tuple[str, str]]:
     legend = [("geant4", "Geant4"), *((colours[name], name) for name in names)]
     return [*legend, ("floor", "floor: Geant4 against Geant4 (dashed)")] if floor else legend
@@ -56,7 +70,7 @@ def _showers(arrays: Arrays) -> Section | None:
     return Section("showers", "Showers", [said, View(packed(arrays.examples))])
 
 
-def _classifiers(results: Results, arrays: Arrays, colours: Mapping[str, str]) -> Section | None:
+def _classifiers(results: Results, arrays: Arrays | None, colours: Mapping[str, str]) -> Section | None:
     blocks: list[Block] = list(numbers.classifiers(results))
     everyone = judged(results)
     by_bin = {name: one["auc_by_energy"] for name, one in everyone.items() if one.get("auc_by_energy")}
@@ -71,7 +85,10 @@ def _classifiers(results: Results, arrays: Arrays, colours: Mapping[str, str]) -
         legend = [(colours[name], name) for name in names]
         caption = "AUC of the headline classifier: where showers are told apart, and how that grows with their number."
         blocks.append(Figure("auc", "AUC by energy and number", caption, sheets, legend))
-    drawn = [spectra.weights(name, colours.get(name, "m0"), *pair) for name, pair in arrays.weights.items()]
+    drawn = [
+        spectra.weights(name, colours.get(name, "m0"), *pair)
+        for name, pair in (arrays.weights if arrays else {}).items()
+    ]
     if drawn:
         caption = (
             "Weights of the classifier for Geant4's showers (grey) and the sample's (line). Left of 1 the model puts "
@@ -202,9 +219,9 @@ def _correlations(results: Results, arrays: Arrays) -> Section | None:
     return Section("correlations", "Correlations", blocks) if blocks else None
 
 
-def _memory(results: Results, arrays: Arrays, colours: Mapping[str, str]) -> Section | None:
+def _memory(results: Results, arrays: Arrays | None, colours: Mapping[str, str]) -> Section | None:
     blocks: list[Block] = list(numbers.memory(results))
-    if any(name != REFERENCE for name in arrays.distances):
+    if arrays is not None and any(name != REFERENCE for name in arrays.distances):
         names = [name for name in arrays.distances if name != REFERENCE]
         caption = "A generator that copies stands left of unseen Geant4 (grey). Mirror images and scale are left aside."
         sheet = spectra.distances(arrays.distances, colours)

@@ -22,7 +22,7 @@ def summary(results: Results) -> Section:
     if cards:
         blocks.append(Cards(cards))
     notes = [str(note) for note in results.get("notes") or []]
-    if (results.get("protocol") or {}).get("quick"):
+    if (results.get("protocol") or {}).get("quick") and not results.get("verdict"):
         notes.insert(0, "A quick look: too few showers and trainings for a verdict to rely on.")
     if notes:
         blocks.append(Notes(notes))
