@@ -12,12 +12,14 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 PAGES = (
     "detectors.md",
+    "comparing.md",
     "data.md",
     "dit.md",
     "fast-inference.md",
     "flows.md",
     "flow-matching.md",
     "observables.md",
+    "report.md",
     "simulation.md",
     "training.md",
     "transport.md",
