@@ -145,7 +145,8 @@ def chosen_parts(protocol: Protocol, only: tuple[str, ...] = ()) -> tuple[str, .
                 f"--only names '{part}', which protocol '{protocol.name}' does not define (it has {', '.join(known)}); "
                 "choose another protocol."
             )
-    return tuple(part for part in PARTS if (part in only if only else part in known))
+    slow = ("multiclass",) if protocol.quick else ()
+    return tuple(part for part in PARTS if (part in only if only else part in known and part not in slow))
 
 
 def describe_protocols() -> list[dict[str, str]]:

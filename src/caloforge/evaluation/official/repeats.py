@@ -81,18 +81,19 @@ class Trained:
 def train_classifier(
     kind: str, reference: Sample, generated: Sample, settings: ClassifierSettings | None = None, seed: int = 0,
     repeats: int = 1, *, reference_rows: Rows | None = None, generated_rows: Rows | None = None,
-    folder: Path | str | None = None, show: bool = False, device: str = "cpu",
+    folder: Path | str | None = None, show: bool = False, device: str | None = None,
 ) -> Trained:  # fmt: skip
     """Train classifier `kind` to tell a generated sample from the reference, `repeats` times on fresh splits.
 
     For a floor the second sample is Geant4 as well. settings: by default those of protocol 2024-07. reference_rows,
     generated_rows: which showers (all by default). folder: finished repeats are kept there and found again by the same
-    call. show: a progress bar on standard error. Equal seed, threads, device and versions give equal numbers (on a GPU
-    up to its rounding).
+    call. show: a progress bar on standard error. device: "cpu" or "cuda", by default a GPU where torch finds one. Equal
+    seed, threads, device and versions give equal numbers (on a GPU up to its rounding).
 
     Raises CaloforgeError where detectors differ, showers or memory do not suffice, the folder was begun with other
     settings, or a training diverges. Source: CaloChallenge, arXiv 2410.21611.
     """
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     settings = _checked(kind, reference, generated, settings, repeats, device)
     rows = (_rows(reference, reference_rows), _rows(generated, generated_rows))
     n, m = len(rows[0]), len(rows[1])

@@ -49,9 +49,9 @@ def train_once(
     it was. Raises CaloforgeError where the training diverges.
     """
     with _seeded(stream_seed(seed, "classifier.network"), device):
-        module = network(detector, settings).to(device=device, dtype=getattr(torch, settings.precision))
+        module = prepared(network(detector, settings), settings, device)
         target = torch.from_numpy(labels).to(device)
-        epoch, accuracies = _fit(module, table, target, split, settings, seed, device, step)
+        epoch, accuracies = fit(module, table, target, split, settings, seed, device, step)
         scores = [_logits(module, table, rows, settings, device) for rows in (split.test, split.validation)]
     test, validation = (_sigmoid(values) for values in scores)
     probabilities = calibrated(test, labels[split.test] > 0.5, validation)
@@ -59,11 +59,22 @@ def train_once(
     return Outcome(found, split.validation, probabilities, epoch, tuple(accuracies))
 
 
-def _fit(
+def prepared(module: nn.Module, settings: ClassifierSettings, device: str) -> nn.Module:
+    """The module on its device, in its precision, and in the order of memory that trains fastest there."""
+    module = module.to(device=device, dtype=getattr(torch, settings.precision))
+    if settings.kind == "resnet" and settings.precision == "float32" and device == "cpu":
+        module = module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    return module
+
+
+def fit(
     module: nn.Module, table: Tensor, target: Tensor, split: Split, settings: ClassifierSettings, seed: int,
     device: str, step: Step | None,
 ) -> tuple[int, list[float]]:  # fmt: skip
-    """Train, and leave the weights of the best epoch in the module; that epoch, and the accuracies of all."""
+    """Train a module in place and leave the weights of its best epoch in it; that epoch, and the accuracies of all.
+
+    target: labels (N,) on the device. Raises CaloforgeError where the training diverges.
+    """
     dtype = getattr(torch, settings.precision)
     optimiser = torch.optim.Adam(module.parameters(), lr=settings.learning_rate, fused=True)
     lossy = nn.BCEWithLogitsLoss()
