@@ -156,7 +156,9 @@ def test_dark_follows_the_system_and_the_button(opened) -> None:
 
 def test_prints_in_light_colours_on_a_few_pages(opened) -> None:
     opened.colours("dark")
-    opened.call("Emulation.setEmulatedMedia", media="print", features=[{"name": "prefers-color-scheme", "value": "dark"}])
+    opened.call(
+        "Emulation.setEmulatedMedia", media="print", features=[{"name": "prefers-color-scheme", "value": "dark"}]
+    )
     assert min(_background(opened)) > 200
     assert opened.run("getComputedStyle(document.querySelector('nav')).display") == "none"
     opened.call("Emulation.setEmulatedMedia", media="")

@@ -32,7 +32,8 @@ class Table:
 
     def html(self) -> str:
         """As HTML; a button in each head sorts."""
-        head = "".join(f'<th scope="col"><button type="button">{escape(text)}</button></th>' for text in self.head)
+        short = [text.replace(" ", "\u00a0") if len(text) < 14 else text for text in self.head]
+        head = "".join(f'<th scope="col"><button type="button">{escape(text)}</button></th>' for text in short)
         body = []
         for index, row in enumerate(self.rows):
             cells = "".join(_html(cell, number == 0) for number, cell in enumerate(row))
