@@ -3,7 +3,8 @@
     python scripts/compare_precision.py REFERENCE GENERATED [--showers 1000] [--seeds 5] [--threads 1]
 
 Prints, for the network of small-n and for the official classifiers at these few showers, both AUCs with the error that
-so many showers give, the difference (mean and largest over the seeds) and the seconds that each took.
+so many showers give and the spread of the seeds, the difference (mean over the seeds and its error) and the seconds
+that each took. --networks picks some of them.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from caloforge.randomness import numpy_generator, stream_seed
 from caloforge.showers import open_showers
 
 PRECISIONS = ("float32", "float64")
-FOLDS = 5
+FOLDS, SMALL_N = 5, "small-n"
 
 
 def main() -> None:
@@ -34,6 +35,7 @@ def main() -> None:
     parser.add_argument("reference", type=Path)
     parser.add_argument("generated", type=Path)
     parser.add_argument("--showers", type=int, default=1000, help="of each class")
+    parser.add_argument("--networks", nargs="+", choices=(SMALL_N, "low", "high"), default=(SMALL_N, "low", "high"))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--hidden", type=int, default=512, help="units of the official networks")
@@ -43,9 +45,11 @@ def main() -> None:
     pair = [Sample.gather(path.stem, open_showers(path), given.showers) for path in (given.reference, given.generated)]
     n = min(len(sample) for sample in pair)
     print(f"{n} showers of each class, detector {pair[0].detector.name}, {given.seeds} seeds, {given.threads} threads")
-    _report(f"small-n, {NETWORK}", n, [_panel(pair, n, seed) for seed in range(given.seeds)])
-    for kind in ("low", "high"):
-        settings = ClassifierSettings(kind, hidden=given.hidden, epochs=given.epochs, batch=100, split=(0.6, 0.2, 0.2))  # type: ignore[arg-type]
+    for kind in given.networks:
+        if kind == SMALL_N:
+            _report(f"{SMALL_N}, {NETWORK}", n, [_panel(pair, n, seed) for seed in range(given.seeds)])
+            continue
+        settings = ClassifierSettings(kind, hidden=given.hidden, epochs=given.epochs, batch=100, split=(0.6, 0.2, 0.2))
         _report(
             f"official {kind}, {given.hidden} units",
             n // 5,
@@ -85,8 +89,9 @@ def _report(what: str, judged: int, runs: list[dict[str, tuple[float, float]]]) 
     taken = {name: np.mean([run[name][1] for run in runs]) for name in PRECISIONS}
     apart = aucs["float32"] - aucs["float64"]
     print(
-        f"{what}: AUC float32 {aucs['float32'].mean():.5f}, float64 {aucs['float64'].mean():.5f}, error of one "
-        f"{expected_error(judged):.4f}; difference {apart.mean():+.5f}, largest {np.abs(apart).max():.5f}; "
+        f"{what}: AUC float32 {aucs['float32'].mean():.4f}, float64 {aucs['float64'].mean():.4f}, error of one "
+        f"{expected_error(judged):.4f}, spread of seeds {np.std(aucs['float64'], ddof=1):.4f}; difference "
+        f"{apart.mean():+.4f} +- {np.std(apart, ddof=1) / np.sqrt(len(apart)):.4f}; "
         f"{taken['float32']:.1f} s and {taken['float64']:.1f} s"
     )
 

@@ -12,6 +12,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 PAGES = (
     "detectors.md",
+    "classifiers.md",
     "comparing.md",
     "data.md",
     "dit.md",

@@ -35,7 +35,9 @@ from caloforge.evaluation.official.calibration import auc_error
 from caloforge.evaluation.official.training import batches, steps_per_epoch
 from caloforge.evaluation.sample import Sample
 from caloforge.evaluation.scores import bootstrap_error
-from caloforge.showers import Showers
+from caloforge.showers import Showers, open_showers
+
+GOLDEN = Path(__file__).parent.parent / "data" / "golden"
 
 PARTS = (0.6, 0.2, 0.2)
 SMALL = ClassifierSettings("low", hidden=64, epochs=3, batch=60, learning_rate=1e-3, split=PARTS)
@@ -102,7 +104,7 @@ def test_resnet_is_refused_where_showers_are_no_image(toys) -> None:
 
 
 def test_low_and_high_inputs_are_the_official_ones(golden) -> None:
-    numbers = json.loads((Path(__file__).parent.parent / "data/golden/golden.json").read_text())["ds2"]
+    numbers = json.loads((GOLDEN / "golden.json").read_text())["ds2"]
     rows = np.arange(400)
     low = classifier_inputs(golden[1], rows, SMALL)
     assert low.dtype == np.float32
@@ -112,6 +114,15 @@ def test_low_and_high_inputs_are_the_official_ones(golden) -> None:
     np.testing.assert_allclose(high, numbers["generated_high_level_vector_first_5"], rtol=1e-6, atol=2e-6)
     older = classifier_inputs(golden[1], rows, replace(HIGH, vector="2022-10"))
     assert older.shape == (400, 1 + 45 + 4 * 45)
+
+
+def test_inputs_come_in_the_order_of_the_rows_from_files_too(golden) -> None:
+    file = open_showers(GOLDEN / "ds2_generated.hdf5", preset("ds2"))
+    stored = Sample.gather("stored", file)
+    rows = np.array([399, 0, 17, 250, 18, 0])
+    for settings in (SMALL, HIGH, replace(SMALL, kind="low-normed")):
+        whole = classifier_inputs(golden[1], np.arange(400), settings)
+        np.testing.assert_array_equal(classifier_inputs(stored, rows, settings), whole[rows])
 
 
 def test_low_normed_input_in_both_forms(golden) -> None:

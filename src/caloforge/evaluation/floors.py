@@ -10,7 +10,7 @@ from importlib.resources import files
 import numpy as np
 
 from caloforge.evaluation.case import Geant4Pair
-from caloforge.evaluation.panel import HEADLINE, judge
+from caloforge.evaluation.panel import HEADLINE, Verdict, judge
 from caloforge.evaluation.protocol import Panel
 from caloforge.evaluation.sample import Sample
 from caloforge.evaluation.scores import expected_error
@@ -22,13 +22,15 @@ from caloforge.randomness import stream_seed
 class Floor:
     """AUC and spread of one measurement by classifier, at n showers a class.
 
-    source: where the showers come from, or 'stored', or 'expected' (0.5 and the formula's error). draws: repetitions.
+    source: where the showers come from, or 'stored', or 'expected' (0.5 and the formula's error). draws: repetitions;
+    verdicts: the pairs and their headlines.
     """
 
     n: int
     source: str
     auc: dict[str, tuple[float, float]]
     draws: int = 0
+    verdicts: tuple[tuple[Geant4Pair, Verdict], ...] = ()
 
 
 def measured_floor(
@@ -39,6 +41,7 @@ def measured_floor(
     Training showers may be one side because no model is involved.
     """
     found: dict[str, list[float]] = {}
+    headlines = []
     n, source = 0, ""
     for draw, pair in enumerate(pairs):
         one = stream_seed(seed, "evaluation.floor", draw)
@@ -46,10 +49,11 @@ def measured_floor(
         verdicts = judge(*sides, settings, one, seeds=1, bootstrap=0, done=done)
         for kind, verdict in verdicts.items():
             found.setdefault(kind, []).append(verdict.auc)
+        headlines.append((pair, verdicts[HEADLINE]))
         n, source = pair.n, pair.source
     draws = len(found[HEADLINE])
     auc = {kind: (float(np.mean(v)), float(np.std(v, ddof=1)) if draws > 1 else 0.0) for kind, v in found.items()}
-    return Floor(n, source, auc, draws)
+    return Floor(n, source, auc, draws, tuple(headlines))
 
 
 def stored_floor(reference: Sample, n: int) -> Floor | None:

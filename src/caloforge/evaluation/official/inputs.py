@@ -14,9 +14,11 @@ from caloforge.detectors import Detector
 from caloforge.errors import CaloforgeError
 from caloforge.evaluation.official.networks import ResNet3D, image_shape, inputs_of, network, parameters_of
 from caloforge.evaluation.official.settings import ClassifierSettings
-from caloforge.evaluation.sample import CHUNK_ROWS, Sample, rows_of, thresholded
+from caloforge.evaluation.sample import CHUNK_ROWS, Sample, read, spans, thresholded
 from caloforge.observables import high_level
 from caloforge.observables.spill import SPILL_BYTES, scratch
+from caloforge.showers import Showers
+from caloforge.threads import in_order
 
 Inputs = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -30,31 +32,47 @@ def classifier_inputs(sample: Sample, rows: Rows, settings: ClassifierSettings, 
     log10(E_layer + 1e-8)]; high: the high-level vector. out: where to put them. Raises CaloforgeError where an input is
     not finite. Source: CaloChallenge, arXiv 2410.21611.
     """
-    detector = sample.detector
-    found = np.empty((len(rows), inputs_of(detector, settings)), np.float32) if out is None else out
-    for start in range(0, len(rows), CHUNK_ROWS):
-        chosen = rows[start : start + CHUNK_ROWS]
-        part = found[start : start + len(chosen)]
-        if settings.kind == "high" and settings.thresholded:
-            part[:] = sample.features[chosen].vector(settings.vector)
-        else:
-            _from_showers(sample, chosen, settings, part)
-        if not np.isfinite(part).all():
-            raise CaloforgeError(
-                f"The {sample.name} sample has inputs of the classifier '{settings.kind}' that are not finite, as "
-                "where an incident energy is not positive; generate those showers again."
-            )
+    found = np.empty((len(rows), inputs_of(sample.detector, settings)), np.float32) if out is None else out
+    if settings.kind == "high" and settings.thresholded:
+        for start in range(0, len(rows), CHUNK_ROWS):
+            place = slice(start, start + CHUNK_ROWS)
+            found[place] = sample.features[rows[place]].vector(settings.vector)
+            _check(found[place], sample, settings)
+        return found
+    order = np.argsort(rows, kind="stable")
+    ordered = rows[order]
+
+    def work(span: tuple[int, int]) -> tuple[Rows, Inputs]:
+        first, last = np.searchsorted(ordered, span)
+        place = order[first:last]
+        showers = read(sample.source, *span, threads=1)[rows[place] - span[0]]
+        part = np.empty((len(place), found.shape[1]), np.float32)
+        _fill(part, showers, sample, rows[place], settings)
+        _check(part, sample, settings)
+        return place, part
+
+    wanted = (span for span in spans(sample.source) if np.ptp(np.searchsorted(ordered, span)))
+    for place, part in in_order(work, wanted):
+        found[place] = part
     return found
 
 
-def _from_showers(sample: Sample, rows: Rows, settings: ClassifierSettings, part: Inputs) -> None:
+def _check(part: Inputs, sample: Sample, settings: ClassifierSettings) -> None:
+    if not np.isfinite(part).all():
+        raise CaloforgeError(
+            f"The {sample.name} sample has inputs of the classifier '{settings.kind}' that are not finite, as where an "
+            "incident energy is not positive; generate those showers again."
+        )
+
+
+def _fill(part: Inputs, showers: Showers, sample: Sample, rows: Rows, settings: ClassifierSettings) -> None:
+    """Inputs of the showers in `rows` of a sample."""
     detector, threshold = sample.detector, sample.threshold_mev if settings.thresholded else 0.0
-    showers = rows_of(sample.source, rows)
     energy = np.asarray(showers.incident_energy_mev, dtype=np.float64)
-    if settings.kind == "high":
-        part[:] = high_level(showers.deposits_mev, energy, detector, threshold).vector(settings.vector)
-        return
     with np.errstate(divide="ignore", invalid="ignore"):
+        if settings.kind == "high":
+            part[:] = high_level(showers.deposits_mev, energy, detector, threshold).vector(settings.vector)
+            return
         part[:, 0] = np.log10(energy)
         whole = settings.kind == "low-normed" and settings.normed == "official"
         voxels = np.asarray(showers.deposits_mev) if whole else thresholded(showers, threshold)

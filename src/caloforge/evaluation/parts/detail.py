@@ -2,36 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.evaluation.by_energy import auc_by_energy, energy_edges
 from caloforge.evaluation.case import Case, Rows
+from caloforge.evaluation.energy_bins import auc_by_energy, energy_bins
+from caloforge.evaluation.sample import Sample
 from caloforge.evaluation.weights import weight_table, weights_of
 
 ENOUGH = 20
-"""Generated showers without which weights say nothing."""
+"""Generated showers without which weights say nothing, and showers of an energy bin without which its AUC does."""
 
 
 @dataclass(frozen=True)
 class Told:
-    """Calibrated probabilities (n,) that showers of the given rows are Geant4's, of both sides."""
+    """Calibrated probabilities (n,) that showers are Geant4's, of a sample of Geant4 and of another, with their rows."""
 
     classifier: str
+    reference: Sample
     reference_rows: Rows
-    reference: NDArray[np.float64]
+    reference_probabilities: NDArray[np.float64]
+    other: Sample
     rows: Rows
-    generated: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
+
+    def pooled(self) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
+        """Probabilities of both, whether a shower is of the first, and incident energies in MeV."""
+        energies = [
+            np.asarray(sample.features.incident_energy_mev, dtype=np.float64)[rows]
+            for sample, rows in ((self.reference, self.reference_rows), (self.other, self.rows))
+        ]
+        scores = np.concatenate([self.reference_probabilities, self.probabilities])
+        return scores, np.arange(len(scores)) < len(self.reference_rows), np.concatenate(energies)
 
 
-def detail(case: Case, name: str, told: Told, floor: float | None) -> None:
-    """Fill weights and AUC by energy of a sample from one classifier's probabilities."""
-    one, two = case.reference.features[told.reference_rows], case.samples[name].features[told.rows]
-    sides = (one.incident_energy_mev, told.reference), (two.incident_energy_mev, told.generated)
-    edges = energy_edges(case.reference.features.incident_energy_mev)
-    case.found[name]["auc_by_energy"] = auc_by_energy(*sides, edges, floor)
-    if len(two) >= ENOUGH:
-        case.found[name]["weights"] = weight_table(told.classifier, two, told.generated)
-        case.weights[name] = (weights_of(told.reference), weights_of(told.generated))
+def detail(case: Case, name: str, told: Told, floors: Sequence[Told]) -> None:
+    """Fill weights and AUC by energy of a sample from one classifier; floors: what it says of Geant4 beside Geant4."""
+    edges = energy_bins(case.reference.features.incident_energy_mev)
+    floor: list[dict[str, Any]] | None = None
+    if floors:
+        scores, labels, energies = (
+            np.concatenate(parts) for parts in zip(*(one.pooled() for one in floors), strict=True)
+        )
+        floor = auc_by_energy(scores, labels, energies, edges, resamplings=2)
+    found = auc_by_energy(*told.pooled(), edges, floor, seed=case.seed)
+    case.found[name]["auc_by_energy"] = [entry for entry in found if entry["n"] >= ENOUGH]
+    if len(told.rows) >= ENOUGH:
+        features = told.other.features[told.rows]
+        case.found[name]["weights"] = weight_table(told.classifier, features, told.probabilities)
+        case.weights[name] = (weights_of(told.reference_probabilities), weights_of(told.probabilities))

@@ -44,7 +44,12 @@ def run(case: Case) -> None:
         if name in NAIVE:
             continue
         floor = floors.get(one.kind)
-        detail(case, name, Told(one.kind, *one.reference, *one.generated), None if floor is None else floor.auc)
+        beside = []
+        if floor is not None and pair is not None:
+            rows = pair.one_rows[floor.reference[0]], pair.two_rows[floor.generated[0]]
+            beside = [Told(one.kind, pair.one, rows[0], floor.reference[1], pair.two, rows[1], floor.generated[1])]
+        told = Told(one.kind, case.reference, *one.reference, case.samples[name], *one.generated)
+        detail(case, name, told, beside)
         if floor is not None:
             sigma = float((one.auc_error**2 + floor.auc_error**2) ** 0.5)
             case.found[name]["indistinguishable"] = bool(one.auc - floor.auc < 2 * sigma and sigma <= 0.01)

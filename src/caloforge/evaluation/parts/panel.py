@@ -29,6 +29,10 @@ def run(case: Case) -> None:
     total = kinds * (len(case.samples) * settings.seeds + settings.floor_splits)
     with case.watch.stage("classifiers", total, "trainings") as advance:
         floor = _floor(case, settings, n, advance)
+        beside = [
+            Told(HEADLINE, pair.one, pair.one_rows, best.reference, pair.two, pair.two_rows, best.generated)
+            for pair, best in floor.verdicts
+        ]
         for name, sample in case.samples.items():
             rows, other = _choose(case.reference, sample, n, case.seed)
             verdicts = judge(case.reference, rows, sample, other, settings, case.seed, done=advance)
@@ -50,8 +54,8 @@ def run(case: Case) -> None:
             if name in NAIVE:
                 continue
             entry["auc_against_n"] = {**_growth(case, settings, sample, n), **entry["auc_against_n"]}
-            told = Told(HEADLINE, rows, best.reference, other, best.generated)
-            detail(case, name, told, mean)
+            told = Told(HEADLINE, case.reference, rows, best.reference, sample, other, best.generated)
+            detail(case, name, told, beside)
     case.results["floor_of_classifiers"] = {"n": floor.n, "source": floor.source, "draws": floor.draws}
 
 
