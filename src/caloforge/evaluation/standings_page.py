@@ -38,7 +38,8 @@ def table(found: Standing, key: str = "auc_high", brief: bool = False) -> Table:
         front = ", ".join(device for device, names in fronts.items() if one.name in names and not one.ours)
         name = "Geant4 (floor)" if one is found.floor else f"{one.name} (ours)" if one.ours else one.name
         said = ", ".join(marks[text] for text in one.remarks)
-        row: list[Cell | str] = [Cell(name, None, "ours" if one.ours else ""), *_measured(one, aucs), *_times(one), front, said]
+        row: list[Cell | str] = [Cell(name, None, "ours" if one.ours else ""), *_measured(one, aucs)]
+        row += [*_times(one), front, said]
         row += _measured(one, rest)
         if not brief:
             row += [_digits(None if kind not in one.powers else 1e3 * one.powers[kind]) for kind in POWERS]

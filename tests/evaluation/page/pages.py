@@ -35,10 +35,11 @@ def powers(found: dict[str, Comparison], floor: dict[str, Comparison]) -> dict[s
 
 def physics(reference: Sample, other: Sample, edges: np.ndarray) -> list[dict[str, Any]]:
     bins = []
+    samples = {"reference": reference, "generated": other}
     for low, high in pairwise(edges):
         entry: dict[str, Any] = {"low_mev": float(low), "high_mev": float(high)}
         sides = {}
-        for label, sample in (("reference", reference), ("generated", other)):
+        for label, sample in samples.items():
             energy = sample.features.incident_energy_mev
             rows = (energy >= low) & (energy < high)
             entry[f"n_{label}"] = int(rows.sum())
@@ -48,6 +49,16 @@ def physics(reference: Sample, other: Sample, edges: np.ndarray) -> list[dict[st
                 label: [float(v[index].mean()), float(v[index].std() / np.sqrt(max(len(v[index]), 1)))]
                 for label, v in sides.items()
             }
+        shares = {
+            side: (s.features.layer_energy_mev.T / np.maximum(s.features.total_mev, 1e-9)).T
+            for side, s in samples.items()
+        }
+        entry["profiles"] = {
+            "longitudinal": {
+                "layers": list(reference.features.layer_names),
+                **{side: [list(v.mean(axis=0)), list(v.std(axis=0) / np.sqrt(len(v)))] for side, v in shares.items()},
+            }
+        }
         bins.append(entry)
     return bins
 
@@ -103,7 +114,10 @@ def judgement(
             ],
             "memorisation": {"close": 0.012, "median_ratio": 1.01, "found": False},
             "weights": {
-                "classifier": "headline", "quantiles": {"0.01": 0.1, "0.5": 1.0, "0.99": 6.0}, "too_much": [],
+                "classifier": "headline", "quantiles": {"0.01": 0.1, "0.5": 1.0, "0.99": 6.0},
+                "too_much": [
+                    {"observable": "E layer 1", "low": 1.0, "high": 2.5, "n": 31, "mean_weight": 0.7, "error": 0.1}
+                ],
                 "too_little": [],
             },
             "auc_against_n": {"50": [auc - 0.05, 0.03], str(n): [auc, 0.004]},

@@ -9,6 +9,7 @@ import numpy as np
 
 from caloforge.evaluation.page.drawing import Drawing
 from caloforge.evaluation.page.panel import Panel
+from caloforge.evaluation.page.reading import quantity as named_quantity
 
 Results = Mapping[str, Any]
 COUNTS = ("low_mev", "high_mev", "n_reference", "n_generated")
@@ -31,8 +32,9 @@ def by_energy(quantity: str, judged: Mapping[str, Sequence[Results]], colours: M
     found = {name: _values(bins, quantity, "generated") for name, bins in judged.items()}
     everything = np.concatenate([expected, *(values for values, _ in found.values())])
     low, high = _range(everything)
-    sheet = Drawing(300, 232, f"{quantity} against incident energy, {', '.join(judged)} beside Geant4")
-    sheet.text(46, 12, quantity.replace("_", " ")[:44], 10.5, "start", "ink", bold=True)
+    label = named_quantity(quantity)
+    sheet = Drawing(300, 232, f"{label} against incident energy, {', '.join(judged)} beside Geant4")
+    sheet.text(46, 12, label[:44], 10.5, "start", "ink", bold=True)
     log = bool(edges[-1] / edges[0] > 5)
     main = Panel(sheet, 46, 20, 244, 120, (edges[0], edges[-1]), (low, high), log)
     main.band(edges, expected - error, expected + error, "geant4-pale")
@@ -60,9 +62,9 @@ def auc_by_energy(judged: Mapping[str, Sequence[Results]], colours: Mapping[str,
     centres = np.sqrt(edges[:-1] * edges[1:])
     sheet = Drawing(420, 230, f"AUC against incident energy of {', '.join(judged)}")
     sheet.text(46, 12, "AUC by incident energy", 10.5, "start", "ink", bold=True)
-    top = max(float(one["auc"]) for bins in judged.values() for one in bins)
+    limits = _auc_limits([float(one["auc"]) for bins in judged.values() for one in bins])
     log = bool(edges[-1] / edges[0] > 5)
-    panel = Panel(sheet, 46, 20, 364, 168, (edges[0], edges[-1]), (0.45, min(max(top + 0.05, 0.6), 1.0)), log)
+    panel = Panel(sheet, 46, 20, 364, 168, (edges[0], edges[-1]), limits, log)
     panel.level(0.5)
     floor = np.array([np.nan if one.get("floor") is None else one["floor"] for one in first], dtype=np.float64)
     sheet.line(panel.stairs(edges, floor), "floor", 1.0, (3, 2))
@@ -80,9 +82,9 @@ def auc_against_n(judged: Mapping[str, Mapping[str, Sequence[float]]], colours: 
     sizes = sorted({int(n) for one in judged.values() for n in one})
     sheet = Drawing(420, 230, f"AUC against the number of showers of {', '.join(judged)}")
     sheet.text(46, 12, "AUC by number of showers", 10.5, "start", "ink", bold=True)
-    top = max(float(pair[0]) for one in judged.values() for pair in one.values())
-    limits = (sizes[0] / 1.3, sizes[-1] * 1.3)
-    panel = Panel(sheet, 46, 20, 364, 168, limits, (0.45, min(max(top + 0.05, 0.6), 1.0)), True)
+    reach = (sizes[0] / 1.3, sizes[-1] * 1.3)
+    limits = _auc_limits([float(pair[0]) for one in judged.values() for pair in one.values()])
+    panel = Panel(sheet, 46, 20, 364, 168, reach, limits, True)
     panel.level(0.5)
     for name, one in reversed(list(judged.items())):
         order = sorted(one, key=int)
@@ -92,6 +94,10 @@ def auc_against_n(judged: Mapping[str, Mapping[str, Sequence[float]]], colours: 
         panel.marks(x, values, errors, colours[name])
     panel.frame("showers a class", "AUC", x_named={float(n): f"{n:,}" for n in sizes[:: max(1, len(sizes) // 6)]})
     return sheet
+
+
+def _auc_limits(values: Sequence[float]) -> tuple[float, float]:
+    return min(0.45, max(min(values) - 0.05, 0.0)), min(max(max(values) + 0.05, 0.6), 1.0)
 
 
 def _single(pair: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from caloforge.evaluation.page.reading import HEADLINE, energy_range, judged, kinds, significance
+from caloforge.evaluation.page.reading import HEADLINE, energy_range, judged, kinds, quantity, significance
 from caloforge.evaluation.page.section import Block, Folded, Section
 from caloforge.evaluation.page.summary import speed
 from caloforge.evaluation.page.tables import Cell, Row, Table, measured
@@ -57,18 +57,20 @@ def weight_tables(results: Results) -> list[Block]:
     if keys:
         rows: list[Row] = [[str(key), *(_any(one.get(key)) for one in known.values())] for key in keys]
         blocks.append(Table("Quantiles of the weights p / (1 - p)", ["quantile", *known], rows))
-    for name, one in everyone.items():
-        for key, said in (("too_much", "too much"), ("too_little", "too little")):
-            listed = one.get(key)
-            if not isinstance(listed, list) or not listed:
-                continue
-            if all(isinstance(item, Mapping) for item in listed):
-                head = list(dict.fromkeys(k for item in listed for k in item))
-                rows = [[_any(item.get(k)) for k in head] for item in listed]
-                blocks.append(Table(f"Where {name} puts {said}", [h.replace("_", " ") for h in head], rows))
-            else:
-                blocks.append(f"{name} puts {said}: {', '.join(str(item) for item in listed)}.")
-    return blocks
+    tables = [_too_much(name, one) for name, one in everyone.items()]
+    return [*blocks, *(one if index == 0 else Folded(one.caption, [one]) for index, one in enumerate(tables) if one)]
+
+
+def _too_much(name: str, found: Results) -> Table | None:
+    """Ranges of observables in which a model puts too much (mean weight below 1) and too little."""
+    rows: list[Row] = []
+    for key, said in (("too_much", "too much"), ("too_little", "too little")):
+        for item in found.get(key) or []:
+            weight = measured(item["mean_weight"], item.get("error"), 3)
+            ends = [_any(item.get(end)) for end in ("low", "high")]
+            rows.append([str(item["observable"]), said, *ends, _count(item), weight])
+    head = ["observable", "the model puts", "from", "to", "showers", "mean weight"]
+    return Table(f"Where {name} puts too much and too little", head, rows) if rows else None
 
 
 def separations(results: Results) -> list[Block]:
@@ -200,7 +202,7 @@ def physics_table(bins: list[Results], names: list[str], label: str) -> Table:
             apart = measured(sigma if math.isfinite(sigma) else None, None, 1, look)
             ratio = measured(w / v if v else None, None, 4)
             bin_ = Cell(where, float(one["low_mev"]))
-            rows.append([bin_, name.replace("_", " "), _error(v, e), _error(w, f), ratio, apart])
+            rows.append([bin_, quantity(name), _error(v, e), _error(w, f), ratio, apart])
     head = ["incident energy", "quantity", "Geant4", label, "ratio", "standard errors apart"]
     return Table(f"Physics by incident energy, {label}", head, rows)
 

@@ -73,6 +73,12 @@ def unit_of(name: str) -> str:
     return f"{name} [mm]" if re.match(r"EC |Width |First moment|Second moment", kind) else name
 
 
+def quantity(name: str) -> str:
+    """A quantity of the physics tables as an axis says it: 'cluster_x_mm' is 'cluster x [mm]'."""
+    stem = name.removesuffix("_mm")
+    return stem.replace("_", " ") + (" [mm]" if stem != name else " [layers]" if name == "depth" else "")
+
+
 def energy(mev: float) -> str:
     """An energy in the unit that suits it."""
     for factor, unit in ((1e6, "TeV"), (1e3, "GeV"), (1.0, "MeV")):

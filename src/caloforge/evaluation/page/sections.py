@@ -10,6 +10,7 @@ from caloforge.evaluation.page import average, energies, histograms, numbers, sp
 from caloforge.evaluation.page.figure import Figure
 from caloforge.evaluation.page.matrices import correlations
 from caloforge.evaluation.page.palette import model
+from caloforge.evaluation.page.profiles import profiles
 from caloforge.evaluation.page.reading import ONE_ENERGY, judged, kinds
 from caloforge.evaluation.page.section import Block, Folded, Section, View
 from caloforge.evaluation.page.showers3d import packed
@@ -167,6 +168,12 @@ def _physics(results: Results, colours: Mapping[str, str]) -> Section | None:
         sheets = [energies.by_energy(name, found, colours) for name in names]
         caption = "Grey: Geant4 with its error; points: samples; below, the ratio to Geant4."
         blocks.append(Figure("physics", "By incident energy", caption, sheets, _legend(list(found), colours)))
+    drawn = profiles(
+        {name: bins for name, bins in found.items() if all("profiles" in one for one in bins)} or found, colours
+    )
+    if drawn:
+        caption = "Mean energy fractions in each bin of energy. Grey: Geant4; below, the ratio with Geant4's error."
+        blocks.append(Figure("profiles", "Profiles", caption, drawn, _legend(list(found), colours)))
     for label, bins in found.items():
         table = numbers.physics_table(list(bins), names, label)
         if table.rows:

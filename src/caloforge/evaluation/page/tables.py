@@ -56,6 +56,7 @@ def measured(value: float | None, error: float | None = None, digits: int = 3, l
     if value is None or not math.isfinite(value):
         return Cell("–", -math.inf, look)
     text = f"{value:.{digits}f}" if abs(value) < 1e5 else f"{value:.3g}"
+    text = text.removeprefix("-") if not text.strip("-0.") else text
     if error is not None and math.isfinite(error):
         text += f" ± {error:.{digits}f}" if abs(value) < 1e5 else f" ± {error:.2g}"
     return Cell(text, value, look)
