@@ -20,7 +20,7 @@ ENOUGH = 20
 
 @dataclass(frozen=True)
 class Told:
-    """Calibrated probabilities (n,) that showers are Geant4's, of a sample of Geant4 and of another, with their rows."""
+    """Calibrated probabilities (n,) that showers are Geant4's, of a Geant4 sample and of another, with their rows."""
 
     classifier: str
     reference: Sample

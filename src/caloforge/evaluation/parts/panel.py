@@ -26,7 +26,8 @@ def run(case: Case) -> None:
         settings = Panel(**{**vars(settings), "seeds": case.repeats})
     n = min(case.n, settings.rows, affordable_rows(case.detector))
     kinds = 3 if case.detector.symmetries() else 2
-    total = kinds * (len(case.samples) * settings.seeds + settings.floor_splits)
+    sizes = _sizes(case, n)
+    total = kinds * (len(case.samples) * settings.seeds + settings.floor_splits + len(case.judged()) * len(sizes))
     with case.watch.stage("classifiers", total, "trainings") as advance:
         floor = _floor(case, settings, n, advance)
         beside = [
@@ -53,7 +54,7 @@ def run(case: Case) -> None:
             entry["auc_against_n"] = {str(n): [best.auc, best.auc_error]}
             if name in NAIVE:
                 continue
-            entry["auc_against_n"] = {**_growth(case, settings, sample, n), **entry["auc_against_n"]}
+            entry["auc_against_n"] = {**_growth(case, settings, sample, sizes, advance), **entry["auc_against_n"]}
             told = Told(HEADLINE, case.reference, rows, best.reference, sample, other, best.generated)
             detail(case, name, told, beside)
     case.results["floor_of_classifiers"] = {"n": floor.n, "source": floor.source, "draws": floor.draws}
@@ -76,15 +77,21 @@ def _floor(case: Case, settings: Panel, n: int, advance: Advance) -> Floor:
     return found or expected_floor(n)
 
 
-def _growth(case: Case, settings: Panel, sample: Sample, n: int) -> dict[str, list[float]]:
-    """Headline AUC and error at 250, 500, ... showers a class below n; nothing in the quick form."""
+def _sizes(case: Case, n: int) -> list[int]:
+    """250, 500, ... showers a class below n; none in the quick form."""
+    found: list[int] = []
+    while not case.protocol.quick and FIRST << len(found) < n:
+        found.append(FIRST << len(found))
+    return found
+
+
+def _growth(case: Case, settings: Panel, sample: Sample, sizes: list[int], advance: Advance) -> dict[str, list[float]]:
+    """Headline AUC and error of one seed by the number of showers a class."""
     found = {}
-    size = FIRST
-    while size < n and not case.protocol.quick:
+    for size in sizes:
         rows, other = _choose(case.reference, sample, size, case.seed)
-        one = judge(case.reference, rows, sample, other, settings, case.seed, seeds=1)[HEADLINE]
+        one = judge(case.reference, rows, sample, other, settings, case.seed, seeds=1, done=advance)[HEADLINE]
         found[str(size)] = [one.auc, one.auc_error]
-        size *= 2
     return found
 
 
