@@ -36,8 +36,8 @@ def _matrix(title: str, values: NDArray[np.float64], names: Sequence[str], reach
     sheet.picture(76, 20, SIDE, SIDE, indices(values, -reach, reach), table)
     for start, stop, label in _groups(names):
         middle = 20 + SIDE * (start + stop) / 2 / n
-        if stop - start > n / 30:
-            sheet.text(72, middle + 3, label[:16], 7.5, "end")
+        if SIDE * (stop - start) / n > 6.5:
+            sheet.text(72, middle + 3, label[:18], 7, "end")
         if start:
             place = SIDE * start / n
             sheet.line([(76, 20 + place), (72, 20 + place)], "line")

@@ -278,7 +278,10 @@ def _any(value: Any) -> Cell:
     if isinstance(value, bool) or value is None or isinstance(value, str):
         return Cell("–" if value is None else str(value))
     if isinstance(value, (int, float)):
-        return Cell(f"{value:,}" if isinstance(value, int) else f"{value:.4g}", float(value))
+        return Cell(
+            f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}",
+            float(value),
+        )
     if isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(x, (int, float)) for x in value):
         return Cell(f"{value[0]:.4g} ± {value[1]:.2g}", float(value[0]))
     return Cell(_short(value))

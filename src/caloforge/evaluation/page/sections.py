@@ -219,6 +219,8 @@ def _correlations(results: Results, arrays: Arrays) -> Section | None:
                 said += f", floor {numbers_of['floor_largest']:.3f}"
             if numbers_of.get("mean_difference") is not None:
                 said += f"; the mean one {numbers_of['mean_difference']:.4f}"
+            if numbers_of.get("floor_mean") is not None:
+                said += f", floor {numbers_of['floor_mean']:.4f}"
             said += "."
         key = "correlations" if not blocks else f"correlations-{len(blocks)}"
         figure = Figure(key, f"Correlations of {name}", said, correlations(arrays.correlations, name))
