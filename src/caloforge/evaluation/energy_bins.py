@@ -75,11 +75,12 @@ def auc_by_energy(
     floor. Raises CaloforgeError for other shapes, scores that are not finite, and a floor with other bins.
     """
     edges = checked_edges(edges)
-    scores, labels = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.bool_)
+    values: Floats = np.asarray(scores, dtype=np.float64)
+    labels = np.asarray(labels, dtype=np.bool_)
     energies = np.asarray(incident_energy_mev, dtype=np.float64).reshape(-1)
-    if not scores.shape == labels.shape == energies.shape or scores.ndim != 1 or not np.isfinite(scores).all():
+    if not values.shape == labels.shape == energies.shape or values.ndim != 1 or not np.isfinite(values).all():
         raise CaloforgeError(
-            f"There are scores {scores.shape}, labels {labels.shape} and energies {energies.shape}, expected as many "
+            f"There are scores {values.shape}, labels {labels.shape} and energies {energies.shape}, expected as many "
             "of each in one dimension, with finite scores; pass a row for each shower."
         )
     if floor is not None and [entry["low_mev"] for entry in floor] != [float(edge) for edge in edges[:-1]]:
@@ -91,7 +92,7 @@ def auc_by_energy(
         entry |= {"auc": None, "auc_error": None, "floor": None if floor is None else floor[index]["auc"]}
         if n:
             rng = numpy_generator(seed, "evaluation.auc_by_energy", index)
-            entry["auc"] = auc(scores[rows], labels[rows])
-            entry["auc_error"] = bootstrap_error(scores[rows], labels[rows], resamplings, rng) if n > 1 else None
+            entry["auc"] = auc(values[rows], labels[rows])
+            entry["auc_error"] = bootstrap_error(values[rows], labels[rows], resamplings, rng) if n > 1 else None
         found.append(entry)
     return found

@@ -98,14 +98,15 @@ def shifted_observables(observables: Mapping[str, Floats], weights: Floats) -> l
 
 
 def weight_table(
-    classifier: str, features: Features, probabilities: Floats, *, bins: int = 8, limit: float = LIMIT
+    classifier: str, features: Features, probabilities: Floats, *, bins: int = 8, limit: float | None = None
 ) -> dict[str, Any]:
     """What the weights of generated showers say, as plain numbers for a result file.
 
     features: of the N generated showers; probabilities: (N,), calibrated, of being Geant4. Energies in MeV, lengths in
     mm. Keys:
 
-    classifier, n, limit, cut: the last is the fraction of the weights at the limits;
+    classifier, n, limit, cut: weights are cut at `limit`, by default LIMIT or the root of N where that is less, and
+        its inverse; `cut` is the fraction of them that were;
     mean, quantiles, effective_size: of the weights; the mean is 1 where the classifier is calibrated;
     energies: mean weights in bins of incident energy;
     too_much, too_little: bins of the observables whose mean weight is farthest below and above that of all, in units of
@@ -121,6 +122,7 @@ def weight_table(
             f"There are {n} showers with features and {len(probabilities)} probabilities, expected equally many and at "
             "least 20; pass those of the validation part."
         )
+    limit = min(LIMIT, float(np.sqrt(n))) if limit is None else limit
     weights = weights_of(probabilities, limit)
     observables = features.table()
     incident = features.incident_energy_mev

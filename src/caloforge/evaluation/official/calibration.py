@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from caloforge.evaluation.scores import auc, divergence_of
 
@@ -48,6 +47,8 @@ def performance(probabilities: Floats, labels: Labels) -> Performance:
 
 def auc_error(scores: Floats, labels: Labels) -> float:
     """Standard error of the AUC of scores (N,) by DeLong's formula (Biometrics 44 (1988) 837), ties counted half."""
+    from scipy.stats import rankdata
+
     positive, negative = scores[labels], scores[~labels]
     all_ranks = rankdata(np.concatenate([positive, negative]))
     above = (all_ranks[: len(positive)] - rankdata(positive)) / len(negative)

@@ -35,9 +35,9 @@ def classifier_inputs(sample: Sample, rows: Rows, settings: ClassifierSettings, 
     found = np.empty((len(rows), inputs_of(sample.detector, settings)), np.float32) if out is None else out
     if settings.kind == "high" and settings.thresholded:
         for start in range(0, len(rows), CHUNK_ROWS):
-            place = slice(start, start + CHUNK_ROWS)
-            found[place] = sample.features[rows[place]].vector(settings.vector)
-            _check(found[place], sample, settings)
+            some = slice(start, start + CHUNK_ROWS)
+            found[some] = sample.features[rows[some]].vector(settings.vector)
+            _check(found[some], sample, settings)
         return found
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]

@@ -148,7 +148,10 @@ def distances(results: Results) -> Section | None:
         blocks.append(Table("Distances between the distributions", ["", *everyone, "floor", "showers", "note"], rows))
     many = results.get("multiclass")
     if many and isinstance(many.get("log_posterior"), Mapping):
-        rows = [[str(name), _any(value)] for name, value in many["log_posterior"].items()]
+        rows = [
+            [str(name), measured(value["value"], value["error"]) if isinstance(value, Mapping) else _any(value)]
+            for name, value in many["log_posterior"].items()
+        ]
         blocks.append(
             Table("Multi-class log posterior (larger is closer to Geant4)", ["sample", "log posterior"], rows)
         )
