@@ -143,7 +143,7 @@ def _against(pair: tuple[Any, Any], expected: Any, difference: bool) -> tuple[An
     return tuple(
         np.divide(v, s, out=np.full(len(v), np.nan), where=s != 0)
         for v, s in ((values, expected), (errors, np.abs(expected)))
-    )  # type: ignore[return-value]
+    )
 
 
 def _half(off: Sequence[Any], any_size: bool) -> float:
