@@ -16,7 +16,8 @@ from pages import judgement
 
 from caloforge.evaluation.arrays import Arrays
 from caloforge.evaluation.page import verdict, write_page
-from caloforge.evaluation.page.drawing import Drawing
+from caloforge.evaluation.page.drawing import Drawing, Text
+from caloforge.evaluation.page.energies import by_energy
 from caloforge.evaluation.page.palette import DARK, LIGHT
 from caloforge.evaluation.page.pdf import pdf
 from caloforge.evaluation.page.showers3d import packed
@@ -191,6 +192,19 @@ def test_tables_mark_their_sort_values_and_escape() -> None:
     table = Table("a < b", ["name", "n"], [["x & y", Cell("1,000", 1000.0, "good")]])
     assert 'class="good" data-v="1000">1,000</td>' in table.html() and "x &amp; y" in table.html()
     assert table.markdown().splitlines()[-1] == "| x & y | 1,000 |"
+
+
+def test_quantities_about_zero_are_compared_by_their_difference() -> None:
+    bins = [
+        {"low_mev": low, "high_mev": 2 * low, "x_mm": {"reference": [value, 0.1], "generated": [value + 0.2, 0.1]}}
+        for low, value in ((1000.0, -0.1), (2000.0, 0.1))
+    ]
+    texts = {item.text for item in by_energy("x_mm", {"model": bins}, {"model": "m0"}).items if isinstance(item, Text)}
+    assert "x [mm]" in texts and "- Geant4" in texts and "to Geant4" not in texts
+    for one in bins:
+        one["x_mm"] = {"reference": [5.0, 0.1], "generated": [5.1, 0.1]}
+    sheet = by_energy("x_mm", {"model": bins}, {"model": "m0"})
+    assert "to Geant4" in {item.text for item in sheet.items if isinstance(item, Text)}
 
 
 def _luminance(colour: str) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 
 from caloforge.evaluation.page.drawing import Drawing
 from caloforge.evaluation.page.panel import Panel
+from caloforge.evaluation.page.reading import NAIVE
 from caloforge.evaluation.page.reading import quantity as named_quantity
 
 Results = Mapping[str, Any]
@@ -24,14 +25,18 @@ def quantities(bins: Sequence[Results]) -> list[str]:
 
 
 def by_energy(quantity: str, judged: Mapping[str, Sequence[Results]], colours: Mapping[str, str]) -> Drawing:
-    """A quantity in bins of the incident energy: Geant4 grey, samples with error bars, and their ratio below."""
+    """A quantity in bins of the incident energy: Geant4 grey, samples with error bars; below, their ratio to Geant4, or
+    their difference from it where Geant4's values are zero within their errors.
+    """
     first = next(iter(judged.values()))
     edges = _edges(first)
     centres = np.sqrt(edges[:-1] * edges[1:])
     expected, error = _values(first, quantity, "reference")
     found = {name: _values(bins, quantity, "generated") for name, bins in judged.items()}
-    everything = np.concatenate([expected, *(values for values, _ in found.values())])
-    low, high = _range(everything)
+    models = [values for name, (values, _) in found.items() if not name.startswith(NAIVE)]
+    low, high = _range(
+        np.concatenate([expected - error, expected + error, *(models or [v for v, _ in found.values()])])
+    )
     label = named_quantity(quantity)
     sheet = Drawing(300, 232, f"{label} against incident energy, {', '.join(judged)} beside Geant4")
     sheet.text(46, 12, label[:44], 10.5, "start", "ink", bold=True)
@@ -39,19 +44,21 @@ def by_energy(quantity: str, judged: Mapping[str, Sequence[Results]], colours: M
     main = Panel(sheet, 46, 20, 244, 120, (edges[0], edges[-1]), (low, high), log)
     main.band(edges, expected - error, expected + error, "geant4-pale")
     sheet.line(main.stairs(edges, expected), "geant4", 1.6)
-    below = Panel(sheet, 46, 150, 244, 46, (edges[0], edges[-1]), _ratio_range(found, expected), log)
-    share = np.divide(error, np.abs(expected), out=np.zeros(len(error)), where=expected != 0)
-    below.band(edges, 1 - share, 1 + share, "geant4-pale")
-    below.level(1.0)
+    about_zero = bool(np.any(np.abs(expected) < 3 * error))
+    compared = {name: _against(pair, expected, about_zero) for name, pair in found.items()}
+    middle = 0.0 if about_zero else 1.0
+    half = _half([values - middle for name, (values, _) in compared.items() if not name.startswith(NAIVE)], about_zero)
+    below = Panel(sheet, 46, 150, 244, 46, (edges[0], edges[-1]), (middle - half, middle + half), log)
+    share = error if about_zero else _against((error, error), np.abs(expected), False)[0]
+    below.band(edges, middle - share, middle + share, "geant4-pale")
+    below.level(middle)
     for name, (values, errors) in reversed(list(found.items())):
         main.marks(centres, values, errors, colours[name])
         sheet.line(main.points(centres, values), colours[name], 0.8)
-        ratio = np.divide(values, expected, out=np.full(len(values), np.nan), where=expected != 0)
-        scaled = np.divide(errors, np.abs(expected), out=np.zeros(len(errors)), where=expected != 0)
-        below.marks(centres, ratio, scaled, colours[name])
+        below.marks(centres, *compared[name], colours[name])
     named = _named(edges, log)
     main.frame(x_ticks=False, x_named=named)
-    below.frame("incident energy [GeV]", "to Geant4", y_count=2, x_named=named)
+    below.frame("incident energy [GeV]", "- Geant4" if about_zero else "to Geant4", y_count=2, x_named=named)
     return sheet
 
 
@@ -129,11 +136,23 @@ def _range(values: Any) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _ratio_range(found: Mapping[str, tuple[Any, Any]], expected: Any) -> tuple[float, float]:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        off = [np.nanmax(np.abs(v / expected - 1), initial=0.0) for v, _ in found.values()][:1]
-    half = next((h for h in (0.05, 0.1, 0.2, 0.5) if off[0] <= h), 1.0)
-    return 1 - half, 1 + half
+def _against(pair: tuple[Any, Any], expected: Any, difference: bool) -> tuple[Any, Any]:
+    """Values and errors minus what is expected, or over it."""
+    values, errors = pair
+    if difference:
+        return values - expected, errors
+    return tuple(
+        np.divide(v, s, out=np.full(len(v), np.nan), where=s != 0)
+        for v, s in ((values, expected), (errors, np.abs(expected)))
+    )
+
+
+def _half(off: Sequence[Any], any_size: bool) -> float:
+    """Half the height of the lower panel, so that the models' values are in it."""
+    largest = max((float(np.nanmax(np.abs(values), initial=0.0)) for values in off), default=0.0)
+    if any_size:
+        return 1.2 * largest or 1.0
+    return next((half for half in (0.02, 0.05, 0.1, 0.2, 0.5) if largest <= half), 1.0)
 
 
 def _named(edges: Any, log: bool) -> dict[float, str] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caloforge.evaluation.page.figure import Figure
-from caloforge.evaluation.page.section import Block, Cards, Folded, Notes, Section
+from caloforge.evaluation.page.section import Block, Cards, Folded, Notes, Section, View
 from caloforge.evaluation.page.tables import Table, plain
 
 
@@ -13,6 +13,8 @@ def markdown(title: str, sub: str, parts: Sequence[Section]) -> str:
     """The whole report."""
     lines = [f"# {plain(title)}", "", plain(sub), ""]
     for section in parts:
+        if any(isinstance(block, View) for block in section.blocks):
+            continue
         body = _blocks(section.blocks)
         if body:
             lines += [f"## {plain(section.title)}", "", *body]
