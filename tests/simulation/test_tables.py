@@ -56,7 +56,9 @@ def test_the_bindings_load_without_asking_or_tidying(tmp_path: Path) -> None:
         "from caloforge.simulation.tables import find_tables; import_geant4(find_tables('subset'), Path(sys.argv[1]))"
     )
     environment = {**os.environ, "CI": "true", "HOME": str(tmp_path)}
-    subprocess.run([sys.executable, "-c", program, str(tmp_path)], env=environment, stdin=subprocess.DEVNULL, check=True)
+    subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], env=environment, stdin=subprocess.DEVNULL, check=True
+    )
     assert not any(tmp_path.iterdir())
 
 
