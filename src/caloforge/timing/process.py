@@ -13,10 +13,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC", "XLA_FLAGS",
-)  # fmt: skip
+_PREFIXES = ("OPENBLAS_", "GOTO_", "BLIS_", "MKL_", "OMP_", "KMP_", "GOMP_", "DNNL_", "ONEDNN_", "XLA_", "TF_NUM_")
+_NAMES = ("ATEN_CPU_CAPABILITY", "NPY_DISABLE_CPU_FEATURES", "NPROC", "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without what would change threads or instructions of numerical libraries."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_PREFIXES) and name not in _NAMES}
 
 
 class WorkerFailed(Exception):
@@ -41,13 +44,12 @@ class Worker:
         self._log = log
         pinned = None if cores is None else list(cores)
         document = {**job, "role": role, "questions": questions, "answers": answers, "pinned": pinned}
-        clean = {name: value for name, value in os.environ.items() if name not in _THREAD_VARIABLES}
         place.write_text(json.dumps({**document, "spawned": time.monotonic()}), encoding="utf-8")
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "caloforge.timing.worker", str(place)],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=(questions, answers),
-                env={**clean, **(environment or {})}, start_new_session=True,
+                env={**clean_environment(), **(environment or {})}, start_new_session=True,
             )  # fmt: skip
         os.close(questions)
         os.close(answers)
