@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -126,6 +127,8 @@ class _Bench:
     def run(self) -> None:
         """Everything that is not there yet."""
         document = self.results.document
+        if document["finished"]:
+            return
         document["pinned_to"] = self.pinned
         if document["work"] is None or not (self.folder / "work.json").exists():
             with self._step(PREPARE, "inputs and PyTorch's outputs"):
@@ -146,6 +149,7 @@ class _Bench:
             self._together(waiting)
         document["finished"] = True
         self.results.save()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _or_raise(self, worker: Worker) -> dict[str, Any]:
         try:

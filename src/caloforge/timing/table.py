@@ -94,7 +94,17 @@ def _threads(seen: dict[str, Any]) -> str:
 def left_out(results: Results) -> list[str]:
     """Runtimes without a time, each with the reason."""
     reasons = [f"{name}: {why}" for name, why in results.document["absent"].items()]
-    return reasons + [f"{name}: {found['why_not']}" for name, found in results.runtimes.items() if found["why_not"]]
+    for name, found in results.runtimes.items():
+        if found["why_not"]:
+            reasons.append(f"{name}: {found['why_not']}")
+        for batch, seen in found["refused"].items():
+            how_far = (
+                "are not finite" if seen["difference"] is None else f"differ from PyTorch's by {seen['difference']:.1g}"
+            )
+            reasons.append(
+                f"{name}, batch {batch}: its outputs {how_far}, more than {seen['tolerance']:g} of a shower's largest"
+            )
+    return reasons
 
 
 def aligned(rows: Rows) -> Iterator[str]:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.errors import CaloforgeError
 from caloforge.randomness import numpy_generator
 
 if TYPE_CHECKING:
@@ -104,7 +103,9 @@ def open_work(folder: Path) -> Work:
         from caloforge.timing.decoder import Decoder
 
         return Decoder(folder, document["widths"])
-    raise CaloforgeError(f"{folder / DOCUMENT} holds '{document['kind']}', expected decoder or checkpoint.")
+    from caloforge.timing.checkpoint import Checkpoint
+
+    return Checkpoint(folder, document)
 
 
 def create_work(folder: Path, document: Mapping[str, Any], showers: int) -> Work:
@@ -112,6 +113,10 @@ def create_work(folder: Path, document: Mapping[str, Any], showers: int) -> Work
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)
+    if document["kind"] == "checkpoint":
+        from caloforge.timing.checkpoint import described
+
+        document = described(document)
     (folder / DOCUMENT).write_text(json.dumps(document), encoding="utf-8")
     work = open_work(folder)
     inputs, module = work.draws(showers), work.module()

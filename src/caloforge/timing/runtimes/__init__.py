@@ -7,11 +7,12 @@ from caloforge.timing.runtimes.jax import Jax
 from caloforge.timing.runtimes.keras import Keras, KerasOnBatch, KerasPredict
 from caloforge.timing.runtimes.onnxruntime import OnnxRuntime, OnnxRuntimeBound
 from caloforge.timing.runtimes.openvino import OpenVino, OpenVinoBf16
-from caloforge.timing.runtimes.pytorch import AotInductor, Compiled, Eager, TorchScript
+from caloforge.timing.runtimes.pytorch import AotInductor, Compiled, Eager, Plain, TorchScript
 from caloforge.timing.runtimes.sofie import Sofie, SofieFast
 
 _TABLE = {
     "pytorch": Eager,
+    "pytorch-plain": Plain,
     "torchscript": TorchScript,
     "torch-compile": Compiled,
     "aotinductor": AotInductor,

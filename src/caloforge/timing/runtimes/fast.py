@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+
+from caloforge.errors import CaloforgeError
+from caloforge.timing.checkpoint import ENERGY, Checkpoint
 from caloforge.timing.runtime import Run, Runtime
 from caloforge.timing.work import Floats, Work
 
 
 class Fast(Runtime):
-    """`FastMLP` for chains of dense layers."""
+    """`FastMLP` for chains of dense layers, `FastShowers` for CaloFlow."""
 
     label = "caloforge fast"
     packages: ClassVar[tuple[str, ...]] = ("caloforge", "numba")
@@ -19,20 +23,29 @@ class Fast(Runtime):
 
     def refuses(self, work: Work) -> str | None:
         """What neither of the two packs."""
-        return None if work.layers() is not None else "FastMLP packs chains of dense layers only"
+        try:
+            _packed(work)
+        except CaloforgeError as error:
+            return str(error)
+        return None
 
     def prepare(self, work: Work, folder: Path, threads: int) -> None:
         """Compile the kernels, which numba keeps on disk."""
         super().prepare(work, folder, threads)
-        self.load(work, folder, threads)(work.draws(7), work.reference(7).copy())
+        self.load(work, folder, threads)(work.draws(7), np.zeros((7, work.outputs), np.float32))
 
     def load(self, work: Work, folder: Path, threads: int) -> Run:
         """Weights packed once."""
         import torch
 
-        from caloforge.deployment.fast import FastMLP
-
         torch.set_num_threads(threads)
+        return _packed(work)
+
+
+def _packed(work: Work) -> Run:
+    from caloforge.deployment.fast import FastMLP, FastShowers
+
+    if not isinstance(work, Checkpoint):
         packed = FastMLP.pack(work.module())
 
         def run(inputs: Mapping[str, Floats], out: Floats) -> Floats:
@@ -40,3 +53,10 @@ class Fast(Runtime):
             return packed(x, out)
 
         return run
+    showers = FastShowers.of(work.model())
+
+    def generate(inputs: Mapping[str, Floats], out: Floats) -> Floats:
+        noise = {name: value for name, value in inputs.items() if name != ENERGY}
+        return showers.decode(noise, inputs[ENERGY][:, 0], out)
+
+    return generate

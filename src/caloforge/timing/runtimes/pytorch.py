@@ -56,6 +56,22 @@ class Eager(_PyTorch):
         return _run(work.eager())
 
 
+class Plain(_PyTorch):
+    """PyTorch with splines as plain arithmetic, the network that is exported."""
+
+    label = "PyTorch, plain splines"
+    flags = "torch.set_num_threads, inference_mode"
+
+    def refuses(self, work: Work) -> str | None:
+        """A network that has no other form."""
+        return "it is the same as pytorch for a decoder" if work.layers() is not None else None
+
+    def load(self, work: Work, folder: Path, threads: int) -> Run:
+        """The module as it is exported."""
+        _threads(threads)
+        return _run(work.module())
+
+
 class TorchScript(_PyTorch):
     """PyTorch traced and frozen."""
 

@@ -1,0 +1,124 @@
+"""A trained shower model: incident energies and noise in, MeV per voxel out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from caloforge.timing.work import Draw, Product, Work
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from caloforge.models.shower_model import ShowerModel
+
+ENERGY = "incident_energy_mev"
+
+
+class Checkpoint(Work):
+    """The generation of a checkpoint folder; `module` is what is exported, `eager` what `generate` uses."""
+
+    kind = "checkpoint"
+    tolerance = 5e-3
+
+    def __init__(self, folder: Path, document: Mapping[str, Any]) -> None:
+        super().__init__(folder)
+        self.place = Path(document["folder"])
+        self.name = self.place.name
+        self.inputs = {
+            name: Draw(tuple(shape), law, low, high) for name, (shape, law, low, high) in document["inputs"].items()
+        }
+        self.outputs = int(document["outputs"])
+        self.products = [Product(*product) for product in document["products"]]
+        self.training_seconds = document["training_seconds"]
+
+    def model(self) -> ShowerModel:
+        """The shower model itself."""
+        from caloforge.models.checkpoint import load_checkpoint
+
+        return load_checkpoint(self.place)[0]
+
+    def module(self) -> nn.Module:
+        """Splines as plain arithmetic."""
+        from caloforge.deployment.graph import generation_module
+
+        return generation_module(self.place)
+
+    def eager(self) -> nn.Module:
+        """With our kernels, as `caloforge generate` runs it."""
+        from caloforge.deployment.graph import generation_module
+
+        module = generation_module(self.place)
+        module.model = self.model()
+        return module
+
+
+def described(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document of a checkpoint with what other processes need to know without loading it.
+
+    Raises CaloforgeError for a folder that is no checkpoint and for a model without a fixed latent size.
+    """
+    from caloforge.deployment.graph import generation_module
+    from caloforge.models.checkpoint import load_checkpoint
+
+    place = Path(document["folder"])
+    module = generation_module(place)
+    low, high = module.about.incident_range_mev
+    inputs: dict[str, Any] = {ENERGY: ((1,), "log", low, high)}
+    inputs |= {name: (noise.shape, noise.law, 0.0, 1.0) for name, noise in module.laws.items()}
+    stages = load_checkpoint(place)[2].get("stages", {})
+    seconds = sum(float(stage.get("seconds", 0.0)) for stage in stages.values())
+    return {
+        **document,
+        "inputs": inputs,
+        "outputs": module.n_voxels,
+        "training_seconds": seconds or None,
+        "products": products(module, lambda n: tuple(module.example(n).values())),
+    }
+
+
+def products(module: nn.Module, example: Any) -> list[tuple[int, int, int]]:
+    """The matrix products of a module that grow with the batch, as (rows of one shower, inputs, outputs)."""
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Listen(TorchDispatchMode):
+        """Writes down the shapes of products."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.found: list[tuple[int, int, int]] = []
+
+        def __torch_dispatch__(
+            self, function: Any, types: Any, arguments: tuple[Any, ...] = (), keywords: dict[str, Any] | None = None
+        ) -> Any:
+            pair = _factors(function, arguments)
+            if pair is not None:
+                a, b = pair
+                self.found.append((a.numel() // a.shape[-1], int(a.shape[-1]), int(b.shape[-1])))
+            return function(*arguments, **(keywords or {}))
+
+    few, more = 3, 6
+    counts = []
+    for n in (few, more):
+        with torch.no_grad(), Listen() as listen:
+            module(*example(n))
+        counts.append(listen.found)
+    return [
+        (rows // few, inputs, outputs)
+        for (rows, inputs, outputs), (twice, _, _) in zip(*counts, strict=True)
+        if twice == 2 * rows and rows % few == 0
+    ]
+
+
+def _factors(function: Any, arguments: tuple[Any, ...]) -> tuple[torch.Tensor, torch.Tensor] | None:
+    name = str(function).split(".")[1]
+    if name in ("mm", "bmm", "matmul"):
+        return arguments[0], arguments[1]
+    if name in ("addmm", "baddbmm"):
+        return arguments[1], arguments[2]
+    if name == "linear":
+        return arguments[0], arguments[1].t()
+    return None
