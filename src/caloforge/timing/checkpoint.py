@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,7 @@ class Checkpoint(Work):
         """Splines as plain arithmetic."""
         from caloforge.deployment.graph import generation_module
 
-        return generation_module(self.place)
+        return generation_module(self.place).eval()
 
     def eager(self) -> nn.Module:
         """With our kernels, as `caloforge generate` runs it."""
@@ -52,7 +52,7 @@ class Checkpoint(Work):
 
         module = generation_module(self.place)
         module.model = self.model()
-        return module
+        return module.eval()
 
 
 def described(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,10 +79,13 @@ def described(document: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def products(module: nn.Module, example: Any) -> list[tuple[int, int, int]]:
-    """The matrix products of a module that grow with the batch, as (rows of one shower, inputs, outputs)."""
+def products(module: nn.Module, example: Callable[[int], tuple[torch.Tensor, ...]]) -> list[tuple[int, int, int]]:
+    """The products of dense layers and of attention as (rows of one shower, inputs, outputs); what masks switch off in
+    whole blocks is left out, as in PyTorch."""
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
+
+    learned = {parameter.untyped_storage().data_ptr() for parameter in module.parameters()}
 
     class Listen(TorchDispatchMode):
         """Writes down the shapes of products."""
@@ -94,10 +97,7 @@ def products(module: nn.Module, example: Any) -> list[tuple[int, int, int]]:
         def __torch_dispatch__(
             self, function: Any, types: Any, arguments: tuple[Any, ...] = (), keywords: dict[str, Any] | None = None
         ) -> Any:
-            pair = _factors(function, arguments)
-            if pair is not None:
-                a, b = pair
-                self.found.append((a.numel() // a.shape[-1], int(a.shape[-1]), int(b.shape[-1])))
+            self.found += _shapes(str(function), arguments, learned)
             return function(*arguments, **(keywords or {}))
 
     few, more = 3, 6
@@ -113,12 +113,18 @@ def products(module: nn.Module, example: Any) -> list[tuple[int, int, int]]:
     ]
 
 
-def _factors(function: Any, arguments: tuple[Any, ...]) -> tuple[torch.Tensor, torch.Tensor] | None:
-    name = str(function).split(".")[1]
-    if name in ("mm", "bmm", "matmul"):
-        return arguments[0], arguments[1]
-    if name in ("addmm", "baddbmm"):
-        return arguments[1], arguments[2]
-    if name == "linear":
-        return arguments[0], arguments[1].t()
-    return None
+def _shapes(function: str, arguments: tuple[Any, ...], learned: set[int]) -> list[tuple[int, int, int]]:
+    """(rows, inputs, outputs) of the products of one operator; products with constants, as in a spline's knots, are
+    no layers."""
+    kind = function.split(".")[1]
+    if kind == "staircase_linear":
+        x, _, _, _, plan = arguments
+        steps = [plan[i : i + 4] for i in range(0, len(plan), 4)]
+        return [(len(x), seen, end - begin) for begin, end, _, seen in steps]
+    if kind in ("addmm", "baddbmm"):
+        a, b = arguments[1:3]
+    elif kind == "bmm" or (kind == "mm" and arguments[1].untyped_storage().data_ptr() in learned):
+        a, b = arguments[:2]
+    else:
+        return []
+    return [(a.numel() // a.shape[-1], int(a.shape[-1]), int(b.shape[-1]))]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from caloforge.files import replaced
 from caloforge.timing.runtimes.pytorch import example
 from caloforge.timing.work import Work
 
@@ -19,15 +18,9 @@ def input_names(work: Work) -> list[str]:
 def onnx_file(work: Work) -> Path:
     """The file, exported from PyTorch with a dynamic batch where it is not there yet."""
     path = work.folder / "model.onnx"
-    if path.exists():
-        return path
-    import torch
+    if not path.exists():
+        from caloforge.deployment.onnx_file import export_onnx
 
-    arguments = example(work, 7)
-    with torch.no_grad(), replaced(path) as beside:
-        torch.onnx.export(
-            work.module(), arguments, str(beside), input_names=input_names(work), output_names=[OUTPUT],
-            dynamo=True, dynamic_shapes=tuple({0: torch.export.Dim("n")} for _ in arguments), external_data=False,
-            opset_version=18, verbose=False,
-        )  # fmt: skip
+        arguments = dict(zip(input_names(work), example(work, 7), strict=True))
+        export_onnx(work.module(), arguments, path, (OUTPUT,), metadata={})
     return path

@@ -31,8 +31,8 @@ class OnnxRuntime(Runtime):
 
     label = "ONNX Runtime"
     extra = "onnx"
-    modules: ClassVar[tuple[str, ...]] = ("onnxruntime", "onnx", "onnxscript")
-    packages: ClassVar[tuple[str, ...]] = ("onnxruntime", "onnx", "onnxscript")
+    modules: ClassVar[tuple[str, ...]] = ("onnxruntime", "onnx")
+    packages: ClassVar[tuple[str, ...]] = ("onnxruntime", "onnx")
     flags = "intra_op=threads, inter_op=1, sequential, no spinning"
 
     def prepare(self, work: Work, folder: Path, threads: int) -> None:

@@ -16,7 +16,7 @@ class OpenVino(Runtime):
 
     label = "OpenVINO"
     extra = "openvino"
-    modules: ClassVar[tuple[str, ...]] = ("openvino", "onnx", "onnxscript")
+    modules: ClassVar[tuple[str, ...]] = ("openvino", "onnx")
     packages: ClassVar[tuple[str, ...]] = ("openvino",)
     hint: ClassVar[str] = "f32"
     flags = "INFERENCE_PRECISION_HINT=f32, one stream, latency"

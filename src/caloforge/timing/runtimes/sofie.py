@@ -36,7 +36,7 @@ class Sofie(Runtime):
 
     label = "SOFIE"
     extra = "sofie"
-    modules: ClassVar[tuple[str, ...]] = ("sofie", "scipy_openblas32", "onnx", "onnxscript")
+    modules: ClassVar[tuple[str, ...]] = ("sofie", "scipy_openblas32", "onnx")
     packages: ClassVar[tuple[str, ...]] = ("sofie", "scipy-openblas32")
     compiler = True
     optimisation: ClassVar[tuple[str, ...]] = ("-O3",)
