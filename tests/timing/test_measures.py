@@ -19,7 +19,7 @@ from caloforge.timing.machine import line, machine
 from caloforge.timing.memory import reset_high_water, resident_mb
 from caloforge.timing.obedience import observe
 from caloforge.timing.results import summary
-from caloforge.timing.runtimes.blas import Products, _openblas
+from caloforge.timing.runtimes.blas import Products, openblas
 from caloforge.timing.work import Product, create_work, open_work
 
 
@@ -71,7 +71,7 @@ def test_summary() -> None:
 
 
 def test_every_way_of_the_bound_does_the_products() -> None:
-    products = Products([Product(1, 3, 8), Product(1, 8, 5), Product(4, 6, 2)], _openblas(1))
+    products = Products([Product(1, 3, 8), Product(1, 8, 5), Product(4, 6, 2)], openblas(1))
     for n in (1, 7, 600):
         ways, results = dict(products.ways(n)), {}
         assert len(ways) >= (8 if n > 250 else 4)

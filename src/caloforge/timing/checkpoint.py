@@ -87,11 +87,11 @@ def products(module: nn.Module, example: Callable[[int], tuple[torch.Tensor, ...
 
     learned = {parameter.untyped_storage().data_ptr() for parameter in module.parameters()}
 
-    class Listen(TorchDispatchMode):
+    class Listen(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Writes down the shapes of products."""
 
         def __init__(self) -> None:
-            super().__init__()
+            super().__init__()  # type: ignore[no-untyped-call]
             self.found: list[tuple[int, int, int]] = []
 
         def __torch_dispatch__(

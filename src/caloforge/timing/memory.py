@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,18 +13,21 @@ MISSING = "memray is not installed; pip install 'caloforge[memray]'"
 
 def reset_high_water() -> bool:
     """Begin the high-water mark anew at what is resident now; says whether the system can."""
-    with suppress(OSError):
+    try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-        return True
-    return False
+    except OSError:
+        return False
+    return True
 
 
 def resident_mb(key: str = "VmHWM") -> float | None:
     """High-water mark (or `VmRSS`: what is resident now) in MB of this process; nothing where there is no /proc."""
-    with suppress(OSError):
+    try:
         for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
             if line.startswith(f"{key}:"):
                 return int(line.split()[1]) * 1024 / 1e6
+    except OSError:
+        return None
     return None
 
 

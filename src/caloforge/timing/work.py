@@ -93,7 +93,8 @@ def _draw(name: str, draw: Draw, n: int) -> Floats:
     if draw.law == "uniform":
         return uniform
     spread = np.exp(np.log(draw.low) + uniform * np.log(draw.high / draw.low))
-    return np.clip(spread, draw.low, draw.high).astype(np.float32)
+    within: Floats = np.clip(spread, draw.low, draw.high).astype(np.float32)
+    return within
 
 
 def open_work(folder: Path) -> Work:

@@ -1,6 +1,6 @@
 """The runtimes that come along; none of them imports what it runs on before it is loaded."""
 
-from caloforge.timing.runtime import RUNTIMES
+from caloforge.timing.runtime import RUNTIMES, Runtime
 from caloforge.timing.runtimes.blas import Blas
 from caloforge.timing.runtimes.fast import Fast
 from caloforge.timing.runtimes.jax import Jax
@@ -10,7 +10,7 @@ from caloforge.timing.runtimes.openvino import OpenVino, OpenVinoBf16
 from caloforge.timing.runtimes.pytorch import AotInductor, Compiled, Eager, Plain, TorchScript
 from caloforge.timing.runtimes.sofie import Sofie, SofieFast
 
-_TABLE = {
+_TABLE: dict[str, type[Runtime]] = {
     "pytorch": Eager,
     "pytorch-plain": Plain,
     "torchscript": TorchScript,

@@ -5,14 +5,18 @@ from __future__ import annotations
 import ctypes
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from caloforge.timing.runtime import Run, Runtime
 from caloforge.timing.work import Floats, Product, Work
+
+if TYPE_CHECKING:
+    import torch
 
 CHUNK = 250
 _ROW_MAJOR, _AS_IS, _TRANSPOSED = 101, 111, 112
@@ -41,7 +45,7 @@ class Blas(Runtime):
         import torch
 
         torch.set_num_threads(threads)
-        library = _openblas(threads)
+        library = openblas(threads)
         products = Products(work.products, library)
         kept: dict[int, Callable[[], object]] = {}
 
@@ -125,10 +129,10 @@ class Products:
                 triples = [(a, w if turned else w.T, out) for a, w, out in steps]
                 if self.library is not None:
                     calls = [_call(self.library, a, w, out, turned) for a, w, out in steps]
-                    yield f"scipy-openblas32, {kind}", lambda c=calls: [function(*given) for function, given in c]
-                yield f"numpy, {kind}", lambda t=triples: [np.matmul(a, w, out=out) for a, w, out in t]
-                tensors = [tuple(torch.from_numpy(part) for part in triple) for triple in triples]
-                yield f"torch, {kind}", lambda t=tensors: [torch.mm(a, w, out=out) for a, w, out in t]
+                    yield f"scipy-openblas32, {kind}", partial(_called, calls)
+                yield f"numpy, {kind}", partial(_by_numpy, triples)
+                tensors = [(torch.from_numpy(a), torch.from_numpy(w), torch.from_numpy(out)) for a, w, out in triples]
+                yield f"torch, {kind}", partial(_by_torch, tensors)
 
     def _follows(self, i: int) -> bool:
         """Whether product i can take what product i - 1 has written."""
@@ -136,7 +140,24 @@ class Products:
         return before.rows == this.rows and before.outputs == this.inputs
 
 
-def _openblas(threads: int) -> ctypes.CDLL | None:
+def _called(calls: list[tuple[Callable[..., object], tuple[Any, ...]]]) -> None:
+    for function, given in calls:
+        function(*given)
+
+
+def _by_numpy(triples: list[Triple]) -> None:
+    for a, w, out in triples:
+        np.matmul(a, w, out=out)
+
+
+def _by_torch(tensors: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]) -> None:
+    import torch
+
+    for a, w, out in tensors:
+        torch.mm(a, w, out=out)
+
+
+def openblas(threads: int) -> ctypes.CDLL | None:
     """The library of scipy-openblas32, where it is installed."""
     if find_spec("scipy_openblas32") is None:
         return None
@@ -144,10 +165,11 @@ def _openblas(threads: int) -> ctypes.CDLL | None:
 
     library = ctypes.CDLL(str(next(Path(scipy_openblas32.get_lib_dir()).glob("*openblas*.so*"))))
     library.scipy_openblas_set_num_threads(threads)
-    number, address = ctypes.c_int, ctypes.c_void_p
+    number, address, real = ctypes.c_int, ctypes.c_void_p, ctypes.c_float
     gemm, gemv = library.scipy_cblas_sgemm, library.scipy_cblas_sgemv
-    gemm.argtypes = [*[number] * 6, ctypes.c_float, *[address, number] * 2, ctypes.c_float, address, number]
-    gemv.argtypes = [*[number] * 4, ctypes.c_float, *[address, number] * 2, ctypes.c_float, address, number]
+    rest = (real, address, number, address, number, real, address, number)
+    gemm.argtypes = (*[number] * 6, *rest)
+    gemv.argtypes = (*[number] * 4, *rest)
     gemm.restype = gemv.restype = None
     return library
 

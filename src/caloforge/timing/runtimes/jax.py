@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -32,7 +32,11 @@ class Jax(ChainRuntime):
 
         layers = work.layers()
         assert layers is not None
-        laws = {"relu": jax.nn.relu, "sigmoid": jax.nn.sigmoid, "identity": lambda x: x}
+        laws: dict[str, Callable[[Any], Any]] = {
+            "relu": jax.nn.relu,
+            "sigmoid": jax.nn.sigmoid,
+            "identity": lambda x: x,
+        }
         weights = [(jnp.asarray(np.ascontiguousarray(layer.weight.T)), jnp.asarray(layer.bias)) for layer in layers]
 
         @jax.jit

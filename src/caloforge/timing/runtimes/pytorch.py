@@ -84,7 +84,9 @@ class TorchScript(_PyTorch):
 
         super().prepare(work, folder, threads)
         with torch.no_grad():
-            traced = torch.jit.trace(work.module(), example(work, 7), check_trace=False)
+            traced = torch.jit.trace(  # type: ignore[no-untyped-call]
+                work.module(), example(work, 7), check_trace=False
+            )
             torch.jit.freeze(traced).save(str(folder / "model.pt"))
 
     def load(self, work: Work, folder: Path, threads: int) -> Run:
@@ -92,7 +94,7 @@ class TorchScript(_PyTorch):
         import torch
 
         _threads(threads)
-        return _run(torch.jit.load(str(folder / "model.pt")))
+        return _run(torch.jit.load(str(folder / "model.pt")))  # type: ignore[no-untyped-call]
 
 
 class Compiled(_PyTorch):
