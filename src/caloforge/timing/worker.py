@@ -9,9 +9,11 @@ import time
 
 _BEGAN = time.monotonic()
 
+import ctypes  # noqa: E402
 import gc  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
+import signal  # noqa: E402
 import sys  # noqa: E402
 import traceback  # noqa: E402
 from collections.abc import Callable  # noqa: E402
@@ -29,6 +31,7 @@ from caloforge.timing.work import Floats, Work, create_work, open_work  # noqa: 
 
 Answer = dict[str, Any]
 _WARM_SECONDS = 0.05
+_PR_SET_PDEATHSIG = 1
 
 
 class Loaded:
@@ -168,9 +171,16 @@ def subject(job: dict[str, Any]) -> Answer:
     }  # fmt: skip
 
 
+def _end_with_parent() -> None:
+    """On Linux, be ended when the benchmark is, however that happens."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def main(path: str) -> int:
     """Do one job; the answers go to the pipe, all that libraries print to the log."""
     job = json.loads(Path(path).read_text(encoding="utf-8"))
+    _end_with_parent()
     cores = job.get("pinned")
     if cores and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)

@@ -90,8 +90,11 @@ class TorchScript(_PyTorch):
             torch.jit.freeze(traced).save(str(folder / "model.pt"))
 
     def load(self, work: Work, folder: Path, threads: int) -> Run:
-        """The saved trace."""
+        """The saved trace, with our operators known where it is of a checkpoint."""
         import torch
+
+        if work.layers() is None:
+            import caloforge.models.checkpoint  # noqa: F401
 
         _threads(threads)
         return _run(torch.jit.load(str(folder / "model.pt")))  # type: ignore[no-untyped-call]
