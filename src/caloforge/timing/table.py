@@ -48,11 +48,7 @@ def _cell(found: dict[str, Any], batch: str) -> str:
         return ""
     at = found["batches"][batch]
     spread = (at["high_us_per_shower"] - at["low_us_per_shower"]) / 2
-    text = (
-        f"{number(at['us_per_shower'])} ± {spread:.1g}"
-        if spread < 1000
-        else f"{number(at['us_per_shower'])} ± {number(spread)}"
-    )
+    text = f"{number(at['us_per_shower'])} ± {f'{spread:,.0f}' if spread >= 1 else f'{spread:.1g}'}"
     return text if found["bound"] or at["over_bound"] is None else f"{text} ({at['over_bound']:.2f})"
 
 
