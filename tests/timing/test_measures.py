@@ -19,6 +19,7 @@ from caloforge.timing.machine import line, machine
 from caloforge.timing.memory import reset_high_water, resident_mb
 from caloforge.timing.obedience import observe
 from caloforge.timing.results import summary
+from caloforge.timing.runtime import runtime
 from caloforge.timing.runtimes.blas import Products, openblas
 from caloforge.timing.work import Product, create_work, open_work
 
@@ -126,3 +127,13 @@ def test_a_model_without_a_fixed_latent(monkeypatch: pytest.MonkeyPatch) -> None
 def test_results_say_what_they_are_not(tmp_path: Path) -> None:
     with pytest.raises(CaloforgeError, match="is no result of a benchmark"):
         Results.load(tmp_path)
+
+
+def test_a_teacher_has_no_graph_but_can_be_timed(tmp_path: Path) -> None:
+    place = checkpoint_folder("calogan-teacher")
+    work = create_work(tmp_path, {"kind": "checkpoint", "folder": str(place)}, 2)
+    with pytest.raises(CaloforgeError, match="walk"):
+        work.module()
+    assert work.reference(2).shape == (2, 504) and work.reference(2).max() > 1
+    assert runtime("fast").refuses(work) is None and runtime("jax").refuses(work) is not None
+    assert all(product.rows == 1 for product in work.products)

@@ -103,6 +103,8 @@ def benchmark(
             },
         )  # fmt: skip
         results.document["absent"] = dict(absent or {})
+        if settings.trace and not memory.can_trace():
+            results.document["absent"]["allocations"] = memory.MISSING
         results.document["facts"].update({key: value for key, value in (facts or {}).items() if value is not None})
         _Bench(results, settings, subject, progress or (lambda done, total, what: None)).run()
     return results
@@ -165,6 +167,7 @@ class _Bench:
     def _step(self, cost: float, what: str) -> Iterator[None]:
         self.report(self.done, self.total, what)
         yield
+        self.results.save()
         self.done += cost
         self.report(self.done, self.total, what)
 
@@ -193,8 +196,10 @@ class _Bench:
         job = {"batch": settings.traced_batch(), "cores": len(self.cores) or available_threads()}
         if found["why_not"] is None and (found["prepare_s"] is None or not folder.is_dir()):
             with self._step(PREPARE, f"{made.label}: preparing"):
-                answer = self._ask_once(found, "prepare", name, job)
-                if answer is not None:
+                answer, why = self._ask_once("prepare", name, job)
+                if answer is None:
+                    found["why_not"] = f"failed: {why}"
+                else:
                     found["why_not"], found["prepare_s"] = answer["refuses"], answer["seconds"]
                     found["versions"] = answer["versions"]
         else:
@@ -202,7 +207,9 @@ class _Bench:
         if settings.watch:
             if found["why_not"] is None and found["threads"] is None:
                 with self._step(WATCH, f"{made.label}: threads"):
-                    found["threads"] = self._ask_once(found, "probe", name, job)
+                    found["threads"], why = self._ask_once("probe", name, job)
+                    if why is not None:
+                        found["why_not"] = f"failed: {why}"
             else:
                 self.done += WATCH
         if settings.trace:
@@ -210,22 +217,19 @@ class _Bench:
                 with self._step(TRACE, f"{made.label}: allocations"):
                     page = self.results.folder.resolve() / "allocations" / f"{name}.html"
                     page.parent.mkdir(exist_ok=True)
-                    answer = self._ask_once(None, "trace", name, {**job, "page": str(page)})
-                    found["memory"] = {"batch": job["batch"], **(answer or {"peak_mb": None, "flame_graph": None})}
+                    answer, why = self._ask_once("trace", name, {**job, "page": str(page)})
+                    nothing = {"peak_mb": None, "flame_graph": None, "why_not": why}
+                    found["memory"] = {"batch": job["batch"], **(nothing if answer is None else answer)}
             else:
                 self.done += TRACE
 
-    def _ask_once(self, found: dict[str, Any] | None, role: str, name: str, job: Mapping[str, Any]) -> Any:
-        """The answer of a process with one task; where it fails, the reason is kept and nothing is given."""
+    def _ask_once(self, role: str, name: str, job: Mapping[str, Any]) -> tuple[dict[str, Any] | None, str | None]:
+        """The answer of a process with one task, or why there is none."""
         try:
             with self._worker(role, name, job) as worker:
-                answer = worker.answer()
+                return worker.answer(), None
         except WorkerFailed as error:
-            answer = None
-            if found is not None:
-                found["why_not"] = f"failed: {error}"
-        self.results.save()
-        return answer
+            return None, str(error)
 
     def _together(self, waiting: list[int]) -> None:
         """All runtimes alive and pinned to the same cores, asked in turns."""

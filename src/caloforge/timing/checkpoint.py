@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from caloforge.errors import CaloforgeError
 from caloforge.timing.work import Draw, Product, Work
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Checkpoint(Work):
         return load_checkpoint(self.place)[0]
 
     def module(self) -> nn.Module:
-        """Splines as plain arithmetic."""
+        """Splines as plain arithmetic; raises CaloforgeError for a model that cannot be one graph."""
         from caloforge.deployment.graph import generation_module
 
         return generation_module(self.place).eval()
@@ -50,9 +51,39 @@ class Checkpoint(Work):
         """With our kernels, as `caloforge generate` runs it."""
         from caloforge.deployment.graph import generation_module
 
-        module = generation_module(self.place)
+        try:
+            module = generation_module(self.place)
+        except CaloforgeError:
+            return _positional(self.model(), list(self.inputs))
         module.model = self.model()
         return module.eval()
+
+    def trusted(self) -> nn.Module:
+        """What is exported where it can be, else what `generate` uses."""
+        try:
+            return self.module()
+        except CaloforgeError:
+            return self.eager()
+
+
+def _positional(model: ShowerModel, names: list[str]) -> nn.Module:
+    """The model's decode as a module of its inputs in order."""
+    from torch import Tensor, nn
+
+    class Positional(nn.Module):
+        """Deposits (N, V) in MeV."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, *inputs: Tensor) -> Tensor:
+            """Incident energies (N, 1) in MeV, then every noise."""
+            named = dict(zip(names, inputs, strict=True))
+            energy = named.pop(ENERGY).reshape(-1)
+            return self.model.decode(named, {ENERGY: energy})
+
+    return Positional().eval()
 
 
 def described(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,23 +91,33 @@ def described(document: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises CaloforgeError for a folder that is no checkpoint and for a model without a fixed latent size.
     """
-    from caloforge.deployment.graph import generation_module
+    from caloforge.deployment.graph import fixed_noise, generation_module
     from caloforge.models.checkpoint import load_checkpoint
 
     place = Path(document["folder"])
-    module = generation_module(place)
-    low, high = module.about.incident_range_mev
+    model, _, provenance = load_checkpoint(place)
+    low, high = (float(end) for end in provenance["incident_range_mev"])
     inputs: dict[str, Any] = {ENERGY: ((1,), "log", low, high)}
-    inputs |= {name: (noise.shape, noise.law, 0.0, 1.0) for name, noise in module.laws.items()}
-    stages = load_checkpoint(place)[2].get("stages", {})
-    seconds = sum(float(stage.get("seconds", 0.0)) for stage in stages.values())
+    inputs |= {name: (noise.shape, noise.law, 0.0, 1.0) for name, noise in fixed_noise(model).items()}
+    seconds = sum(float(stage.get("seconds", 0.0)) for stage in provenance.get("stages", {}).values())
+    try:
+        module = generation_module(place)
+        found = products(module, lambda n: tuple(module.example(n).values()))
+    except CaloforgeError:
+        found = _every_layer_once(model)
     return {
         **document,
         "inputs": inputs,
-        "outputs": module.n_voxels,
+        "outputs": model.detector.n_voxels,
         "training_seconds": seconds or None,
-        "products": products(module, lambda n: tuple(module.example(n).values())),
+        "products": found,
     }
+
+
+def _every_layer_once(model: nn.Module) -> list[tuple[int, int, int]]:
+    """The products of all dense layers, each used once: for walks through a flow, which take the time of one pass."""
+    weights = [getattr(part, "weight", None) for part in model.modules()]
+    return [(1, w.shape[1], w.shape[0]) for w in weights if w is not None and w.ndim == 2]
 
 
 def products(module: nn.Module, example: Callable[[int], tuple[torch.Tensor, ...]]) -> list[tuple[int, int, int]]:

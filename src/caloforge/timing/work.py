@@ -70,6 +70,10 @@ class Work(ABC):
         """The network as PyTorch runs it without any export; `module` unless there is a faster form."""
         return self.module()
 
+    def trusted(self) -> nn.Module:
+        """What the other runtimes are compared with; `module` unless that cannot be made."""
+        return self.module()
+
     def layers(self) -> list[Dense] | None:
         """The dense layers, where the network is a chain of them and nothing else."""
         return None
@@ -120,7 +124,7 @@ def create_work(folder: Path, document: Mapping[str, Any], showers: int) -> Work
         document = described(document)
     (folder / DOCUMENT).write_text(json.dumps(document), encoding="utf-8")
     work = open_work(folder)
-    inputs, module = work.draws(showers), work.module()
+    inputs, module = work.draws(showers), work.trusted()
     stored = np.lib.format.open_memmap(folder / REFERENCE, mode="w+", dtype=np.float32, shape=(showers, work.outputs))
     with torch.inference_mode():
         for first in range(0, showers, 500):
