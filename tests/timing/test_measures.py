@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +21,7 @@ from caloforge.timing.checkpoint import described
 from caloforge.timing.machine import line, machine
 from caloforge.timing.memory import reset_high_water, resident_mb
 from caloforge.timing.obedience import observe
+from caloforge.timing.process import end_group
 from caloforge.timing.results import summary
 from caloforge.timing.runtime import runtime
 from caloforge.timing.runtimes.blas import Products, openblas
@@ -137,3 +141,28 @@ def test_a_teacher_has_no_graph_but_can_be_timed(tmp_path: Path) -> None:
     assert work.reference(2).shape == (2, 504) and work.reference(2).max() > 1
     assert runtime("fast").refuses(work) is None and runtime("jax").refuses(work) is not None
     assert all(product.rows == 1 for product in work.products)
+
+
+def test_ending_a_worker_ends_what_it_started(tmp_path: Path) -> None:
+    """A compiler must not go on when the benchmark is interrupted."""
+    toy = tmp_path / "sleepy.py"
+    toy.write_text(
+        "import subprocess\nchild = subprocess.Popen(['sleep', '60'])\nprint(child.pid, flush=True)\nchild.wait()\n"
+    )
+    process = subprocess.Popen([sys.executable, str(toy)], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert process.stdout is not None
+    child = int(process.stdout.readline())
+    end_group(process)
+    for _ in range(100):
+        if not _alive(child):
+            break
+        time.sleep(0.02)
+    assert not _alive(child) and process.poll() is not None
+
+
+def _alive(pid: int) -> bool:
+    """Whether a process computes or waits; one that has ended and is not yet fetched does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -77,6 +78,7 @@ def benchmark(
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bar:
         task = bar.add_task("benchmark", total=1.0)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's end is an interruption, too
         try:
             results = run(
                 subject, settings, out, absent=absent, facts=facts,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -24,6 +25,13 @@ def clean_environment() -> dict[str, str]:
 
 class WorkerFailed(Exception):
     """A worker ended or could not do what it was asked; the text says why."""
+
+
+def end_group(process: subprocess.Popen[Any]) -> None:
+    """End a process that leads a session of its own, and all that it has started, at once."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 class Worker:
@@ -92,8 +100,8 @@ class Worker:
             self._process.wait()
 
     def kill(self) -> None:
-        """End the process at once."""
-        self._process.kill()
+        """End the process and what it has started, a compiler for example, at once."""
+        end_group(self._process)
         self.close()
 
     def __enter__(self) -> Worker:
