@@ -60,6 +60,8 @@ def test_threads_that_work_are_seen(threads: int, obeyed: bool) -> None:
         for other in others:
             other.join()
     assert seen["working"] == threads and seen["obeyed"] is obeyed
+    wanted = seen["wanted_over_wall"]
+    assert wanted is not None and abs(wanted - threads) < 0.25
     assert observe(lambda: None, asked=1, cores=1, seconds=0.01)["obeyed"] is None
 
 
