@@ -99,7 +99,11 @@ def products(module: nn.Sequential, x: Floats, library: ctypes.CDLL) -> Iterator
             tensors = [tuple(torch.from_numpy(part) for part in triple) for triple in triples]
             yield f"torch, {kind}{label}", lambda t=tensors: [torch.mm(a, w, out=out) for a, w, out in t]
             calls = [_call(library, a, w, out, turn) for a, w, out in plan]
-            yield f"scipy-openblas32, {kind}{label}", lambda c=calls: [function(*given) for function, given in c]
+            # The calls hold addresses; `keep` holds the arrays that lie there.
+            yield (
+                f"scipy-openblas32, {kind}{label}",
+                lambda c=calls, keep=plan: [function(*given) for function, given in c],
+            )
 
 
 def _call(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import subprocess
 import sys
@@ -168,3 +169,15 @@ def _alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_the_way_that_is_kept_keeps_its_memory() -> None:
+    products = Products([Product(1, 64, 300), Product(1, 300, 500)], openblas(1))
+    way = dict(products.ways(200))["scipy-openblas32, weights"]
+    gc.collect()
+    way()
+    first = products.result.copy()
+    fill = [np.full((200, 300), np.nan, np.float32) for _ in range(50)]
+    way()
+    np.testing.assert_array_equal(products.result, first)
+    assert np.isfinite(first).all() and len(fill) == 50

@@ -23,12 +23,10 @@ def reset_high_water() -> bool:
 def resident_mb(key: str = "VmHWM") -> float | None:
     """High-water mark (or `VmRSS`: what is resident now) in MB of this process; nothing where there is no /proc."""
     try:
-        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-            if line.startswith(f"{key}:"):
-                return int(line.split()[1]) * 1024 / 1e6
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     except OSError:
         return None
-    return None
+    return next((int(row.split()[1]) * 1024 / 1e6 for row in lines if row.startswith(f"{key}:")), None)
 
 
 def traced_peak_mb(work: Callable[[], object], capture: Path) -> tuple[float, int]:

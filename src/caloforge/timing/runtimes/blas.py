@@ -129,7 +129,7 @@ class Products:
                 triples = [(a, w if turned else w.T, out) for a, w, out in steps]
                 if self.library is not None:
                     calls = [_call(self.library, a, w, out, turned) for a, w, out in steps]
-                    yield f"scipy-openblas32, {kind}", partial(_called, calls)
+                    yield f"scipy-openblas32, {kind}", partial(_called, calls, steps)
                 yield f"numpy, {kind}", partial(_by_numpy, triples)
                 tensors = [(torch.from_numpy(a), torch.from_numpy(w), torch.from_numpy(out)) for a, w, out in triples]
                 yield f"torch, {kind}", partial(_by_torch, tensors)
@@ -140,7 +140,8 @@ class Products:
         return before.rows == this.rows and before.outputs == this.inputs
 
 
-def _called(calls: list[tuple[Callable[..., object], tuple[Any, ...]]]) -> None:
+def _called(calls: list[tuple[Callable[..., object], tuple[Any, ...]]], alive: object) -> None:
+    """The calls; they hold addresses, and `alive` holds the arrays that lie there."""
     for function, given in calls:
         function(*given)
 
