@@ -1,4 +1,4 @@
-"""Exports that need a compiler: SOFIE's C++, and the example that generates with it and with ONNX Runtime's C interface."""
+"""Exports that need a compiler: SOFIE's C++, and the examples in C++."""
 
 from __future__ import annotations
 

@@ -106,9 +106,7 @@ class _Wrong(OnnxRuntime):
     def write(self, graph: Graph, folder: Path) -> None:
         super().write(graph, folder)
         model = onnx.load(folder / self.file)
-        node = next(
-            node for node in model.graph.node if "decoder/layers" in node.name.replace(".", "/") and "2" in node.name
-        )
+        node = next(node for node in model.graph.node if "decoder.layers.3/Gemm" in node.name)
         stored = next(one for one in model.graph.initializer if one.name == node.input[2])
         stored.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(stored) + 0.3, stored.name))
         onnx.save(model, folder / self.file)

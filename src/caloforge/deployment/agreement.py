@@ -46,10 +46,12 @@ class Agreement:
         }
 
     def __str__(self) -> str:
+        limits = [self.limits[i] for i in (0, 3, 4)]
         return (
             f"difference to float64 over a shower's energy: median {self.runtime[0]:.1e}, 99.9 % "
             f"{self.runtime[3]:.1e}, largest {self.runtime[4]:.1e} (PyTorch in float32: {self.pytorch[0]:.1e}, "
-            f"{self.pytorch[3]:.1e}, {self.pytorch[4]:.1e}; limits {self.limits[0]:.1e}, {self.limits[3]:.1e}, {self.limits[4]:.1e})"
+            f"{self.pytorch[3]:.1e}, {self.pytorch[4]:.1e}; limits "
+            f"{limits[0]:.1e}, {limits[1]:.1e}, {limits[2]:.1e})"
         )
 
 
