@@ -1,4 +1,4 @@
-// shower_sofie MODEL.dat INPUTS.txt: generate one shower with SOFIE's code and print it.
+// shower_sofie MODEL.safetensors INPUTS.txt: generate one shower with SOFIE's code and print it.
 #include "inputs.h"
 #include "model.hxx"
 
@@ -28,7 +28,7 @@ static void shower(const char *weights, const char *path) {
 
 int main(int count, char **arguments) {
     if (count != 3) {
-        std::fprintf(stderr, "shower_sofie MODEL.dat INPUTS.txt\n");
+        std::fprintf(stderr, "shower_sofie MODEL.safetensors INPUTS.txt\n");
         return 2;
     }
     try {

@@ -6,9 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import onnx
 import pytest
+from torch import nn
 
 from caloforge.deployment.export import export
+from caloforge.deployment.runtimes import Graph
+from caloforge.deployment.runtimes.sofie import Sofie
 from caloforge.models.pretrained import pretrained
 
 pytestmark = pytest.mark.compiler
@@ -22,7 +26,22 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_sofie(exported: Path) -> None:
-    assert {path.name for path in exported.iterdir()} == {"export.json", "model.dat", "model.hxx", "model.onnx"}
+    assert {path.name for path in exported.iterdir()} == {"export.json", "model.safetensors", "model.hxx", "model.onnx"}
+
+
+def test_operators_that_sofie_lacks_are_named_with_their_place() -> None:
+    helper = onnx.helper
+    ends = [helper.make_tensor_value_info(name, kind, [3, 4]) for name, kind in (("x", 1), ("i", 7), ("y", 1))]
+    nodes = [
+        helper.make_node("GatherElements", ["x", "i"], ["z"], name="factors.voxels/GatherElements_1"),
+        helper.make_node("Relu", ["z"], ["y"], name="factors.voxels/Relu_2"),
+    ]
+    model = helper.make_model(
+        helper.make_graph(nodes, "g", ends[:2], ends[2:]), opset_imports=[helper.make_opsetid("", 17)], ir_version=8
+    )
+    graph = Graph(nn.Identity(), {})
+    graph.__dict__["onnx"] = model
+    assert Sofie().lacking(graph) == ["GatherElements in 'factors.voxels'"]
 
 
 def _printed(*command: object) -> list[tuple[int, float]]:
@@ -43,7 +62,7 @@ def test_the_example_prints_the_same_shower(exported: Path, tmp_path: Path) -> N
     subprocess.run(["cmake", "-S", EXAMPLE, "-B", build, "-DBLAS_PREFIX=scipy_", *settings], check=True)
     subprocess.run(["cmake", "--build", build], check=True)
     assert len(python) > 50
-    for program, model in (("shower_onnx", "model.onnx"), ("shower_sofie", "model.dat")):
+    for program, model in (("shower_onnx", "model.onnx"), ("shower_sofie", "model.safetensors")):
         found = _printed(build / program, exported / model, inputs)
         assert [voxel for voxel, _ in found] == [voxel for voxel, _ in python]
         assert [energy for _, energy in found] == pytest.approx([energy for _, energy in python], rel=2e-3)

@@ -21,7 +21,7 @@ FLAGS = ("-O2", "-std=c++17")
 _PARSE = """
 import sys, sofie
 model = sofie.onnx.parse(sys.argv[1])
-model.generate(sofie.Options.kDefault)
+model.generate(sofie.Options.kSafetensorsWeightFile)
 model.output_generated(sys.argv[2])
 """
 
@@ -45,7 +45,7 @@ int main(int, char **arguments) {
 
 
 class Sofie(Runtime):
-    """`model.hxx`, `model.dat` with the weights, and `model.onnx`, which they were made from."""
+    """`model.hxx`, `model.safetensors` with the weights, and `model.onnx`, which they were made from."""
 
     name = "sofie"
     extra = "sofie"
@@ -102,7 +102,12 @@ class Sofie(Runtime):
             (place / "inputs.bin").write_bytes(
                 b"".join(value.astype(np.float32).tobytes() for value in inputs.values())
             )
-            files = [str(folder / "model.dat"), str(rows), str(place / "inputs.bin"), str(place / "outputs.bin")]
+            files = [
+                str(folder / "model.safetensors"),
+                str(rows),
+                str(place / "inputs.bin"),
+                str(place / "outputs.bin"),
+            ]
             done = subprocess.run([str(program), *files], capture_output=True, text=True)
             if done.returncode:
                 raise CaloforgeError(f"SOFIE's program failed ({done.stderr.strip()[-300:] or done.returncode}).")
