@@ -69,7 +69,7 @@ class Builder:
         self.anchor: Ref | None = None
 
     def emit(
-        self, kind: str, inputs: Sequence[Value], shape: Sequence[int], dtype: torch.dtype, **attributes: Any
+        self, kind: str, inputs: Sequence[Value], shape: Sequence[int], dtype: torch.dtype, /, **attributes: Any
     ) -> Ref:
         """Add a node; inputs are Refs, constant tensors, or None where an optional one is left out."""
         names = ["" if value is None else self.name_of(value) for value in inputs]
