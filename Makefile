@@ -11,7 +11,7 @@ GEANT4_DATA ?= subset
 WORKERS ?= 2
 SIMULATE = $(BIN)/caloforge simulate --workers $(WORKERS) --geant4-data $(GEANT4_DATA)
 
-.PHONY: demo test test-slow test-runtimes lint docs showers clean
+.PHONY: demo test test-slow test-compiler test-runtimes lint docs showers clean
 
 demo: $(STAMP)
 	$(BIN)/caloforge demo --out $(OUT)
@@ -22,10 +22,15 @@ test: $(STAMP)
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
 
-# Installs every runtime of the benchmark (2 GB); needs g++.
+# Needs g++ and CMake.
+test-compiler: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[sofie]' -c constraints.txt
+	$(BIN)/python -m pytest -m compiler
+
+# Installs every runtime (2 GB); needs g++.
 test-runtimes: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[runtimes]' -c constraints.txt
-	$(BIN)/python -m pytest -m runtimes tests/timing
+	$(BIN)/python -m pytest -m runtimes
 
 lint: $(STAMP)
 	$(BIN)/ruff check --no-cache .

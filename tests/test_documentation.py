@@ -14,6 +14,7 @@ PAGES = (
     "detectors.md",
     "data.md",
     "dit.md",
+    "export.md",
     "fast-inference.md",
     "flows.md",
     "flow-matching.md",

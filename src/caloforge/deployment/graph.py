@@ -79,18 +79,22 @@ class GenerationModule(nn.Module):
     torch.Size([2, 504])
     """
 
-    def __init__(self, model: ShowerModel, about: About, settings: OdeSettings | None = None) -> None:
+    def __init__(
+        self, model: ShowerModel, about: About, settings: OdeSettings | None = None, *, expressed: bool = True
+    ) -> None:
         super().__init__()
         self.about, self.settings = about, settings
         self.laws = fixed_noise(model)
+        self.n_voxels = model.detector.n_voxels
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        if not expressed:
+            return
         _check_walks(model)
         _check_solver(model, settings)
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)
         for part in list(self.model.modules()):
             if isinstance(part, Flow):
                 for number, block in enumerate(part.blocks):
                     part.blocks[number] = _expressed(cast(Autoregressive, block))
-        self.n_voxels = model.detector.n_voxels
 
     @property
     def inputs(self) -> dict[str, tuple[int, ...]]:
@@ -146,14 +150,24 @@ class WithBlocks(nn.Module):
 
 
 def generation_module(
-    checkpoint: Path | str, *, solver: str | None = None, steps: int | None = None
+    checkpoint: Path | str,
+    *,
+    solver: str | None = None,
+    steps: int | None = None,
+    precision: torch.dtype = torch.float32,
+    expressed: bool = True,
 ) -> GenerationModule:
     """The generation of a checkpoint folder as one module.
 
-    solver, steps: of models that are integrated, instead of the recipe's. Raises CaloforgeError for a folder that is no
+    solver, steps: of models that are integrated, instead of the recipe's. precision: to which the weights of dense
+    layers are rounded. expressed: as in `GenerationModule`. Raises CaloforgeError for a folder that is no
     checkpoint and for a model that cannot be one graph.
     """
     model, recipe, provenance = load_checkpoint(checkpoint)
+    if precision != torch.float32:
+        for part in model.modules():
+            if isinstance(part, nn.Linear):
+                part.weight.data = part.weight.data.to(precision).float()
     sampler = chosen_sampler(recipe.model_of(str(provenance["stage"])), solver, steps, recipe.name)
     low, high = (float(end) for end in provenance["incident_range_mev"])
     about = About(
@@ -163,7 +177,7 @@ def generation_module(
         str(provenance.get("weights_sha256", "")),
         {} if sampler is None else sampler.model_dump(),
     )
-    return GenerationModule(model, about, None if sampler is None else sampler.settings())
+    return GenerationModule(model, about, None if sampler is None else sampler.settings(), expressed=expressed)
 
 
 def fixed_noise(model: ShowerModel) -> dict[str, Noise]:

@@ -69,7 +69,7 @@ class Builder:
         self.anchor: Ref | None = None
 
     def emit(
-        self, kind: str, inputs: Sequence[Value], shape: Sequence[int], dtype: torch.dtype, **attributes: Any
+        self, kind: str, inputs: Sequence[Value], shape: Sequence[int], dtype: torch.dtype, /, **attributes: Any
     ) -> Ref:
         """Add a node; inputs are Refs, constant tensors, or None where an optional one is left out."""
         names = ["" if value is None else self.name_of(value) for value in inputs]
@@ -163,8 +163,9 @@ def build(
 ) -> Any:
     """The ONNX model (onnx.ModelProto) of a traced program; inputs, outputs: their names in order.
 
-    precision: of the weights of products as they are stored; the graph computes in float32. Raises CaloforgeError that
-    lists every operator that cannot be said in ONNX with its place in the module.
+    precision: of the weights of products as they are stored, where that changes none of their values; the graph
+    computes in float32. Raises CaloforgeError that lists every operator that cannot be said in ONNX with its place in
+    the module.
     """
     builder = Builder(opset)
     results, feeds = _walk(builder, program, list(inputs))
@@ -303,8 +304,8 @@ def _initializers(
     for name, tensor in builder.constants.items():
         if name not in used:
             continue
-        if precision != torch.float32 and name in products and tensor.dtype == torch.float32:
-            small = tensor.to(precision)
+        small = tensor.to(precision)
+        if name in products and small.dtype != tensor.dtype == torch.float32 and torch.equal(small.float(), tensor):
             raw = small.view(torch.int16).numpy().tobytes()
             stored.append(helper.make_tensor(f"{name}_small", TYPES[precision], tuple(tensor.shape), raw, raw=True))
             casts.append(helper.make_node("Cast", [f"{name}_small"], [name], name=f"weights/{name}", to=1))

@@ -377,4 +377,4 @@ def _attention(b: Builder, node: Node, q: Ref, k: Ref, v: Ref, *rest: Any, scale
 @handles("randn.default", "rand.default")
 def _random(b: Builder, node: Node, size: Sequence[int], **named: Any) -> Ref:
     kind = "RandomNormal" if "randn" in str(node.target) else "RandomUniform"
-    return b.emit(kind, [], size, torch.float32, dtype=1, shape=list(size))
+    return b.emit(kind, [], size, torch.float32, shape=list(size))

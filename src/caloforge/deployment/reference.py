@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from caloforge.deployment.graph import WithBlocks
 from caloforge.nn.fallback import SlowPathWarning
 
 
@@ -23,9 +24,14 @@ class _Double(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def in_double(module: nn.Module, inputs: Mapping[str, Tensor]) -> Any:
-    """What module(*inputs) gives in float64, from a copy whose parameters and buffers are float64."""
+def in_double(module: nn.Module, inputs: Mapping[str, Tensor], *, blocks: bool = False) -> Any:
+    """What module(*inputs) gives in float64, from a copy whose parameters and buffers are float64.
+
+    blocks: with the results of its blocks, as `WithBlocks`.
+    """
     exact = copy.deepcopy(module).double()
+    if blocks:
+        exact = WithBlocks(exact)
     with torch.no_grad(), _Double(), warnings.catch_warnings():
         warnings.simplefilter("ignore", SlowPathWarning)
         return exact(*(value.double() for value in inputs.values()))
