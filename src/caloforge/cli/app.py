@@ -11,7 +11,9 @@ from typer.core import TyperGroup
 from caloforge import __version__
 from caloforge.errors import CaloforgeError
 
-COMMANDS = ("info", "convert", "simulate", "train", "generate", "evaluate", "export", "demo", "toy", "doctor", "benchmark")
+COMMANDS = (
+    "info", "convert", "simulate", "train", "generate", "evaluate", "export", "demo", "toy", "doctor", "benchmark",
+)  # fmt: skip
 
 
 class _Group(TyperGroup):
