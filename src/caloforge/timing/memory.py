@@ -37,7 +37,8 @@ def traced_peak_mb(work: Callable[[], object], capture: Path) -> tuple[float, in
     with memray.Tracker(capture, native_traces=True):
         work()
     with memray.FileReader(capture) as reader:
-        return reader.metadata.peak_memory / 1e6, int(reader.metadata.total_allocations)
+        found = reader.metadata
+    return found.peak_memory / 1e6, int(found.total_allocations)
 
 
 def flame_graph(capture: Path, page: Path) -> bool:

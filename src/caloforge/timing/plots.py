@@ -14,7 +14,7 @@ from caloforge.timing.results import Results
 
 COLOURS = (
     "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#994f00", "#006cd1", "#e66100",
-    "#5d3a9b", "#1a85ff", "#d41159", "#40b0a6",
+    "#5d3a9b", "#1a85ff", "#d41159", "#40b0a6", "#000000", "#8c510a", "#01665e",
 )  # fmt: skip
 MARKERS = "osD^vP*X<>hp8d"
 
@@ -37,7 +37,8 @@ def write_plots(results: Results) -> list[Path]:
 def _axes(results: Results, height: float = 4.6) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(7.5, height), layout="constrained")
     axes = figure.add_subplot()
-    axes.set_title(f"{results.document['work']['name']}, {results.document['settings']['threads']} thread(s)")
+    threads = results.document["settings"]["threads"]
+    axes.set_title(f"{results.document['work']['name']}, {threads} thread{'' if threads == 1 else 's'}")
     return figure, axes
 
 
