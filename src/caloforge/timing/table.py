@@ -70,7 +70,7 @@ def facts(results: Results) -> Rows:
             "" if found["bound"] else f"{max(differences):.0e}",
         ])  # fmt: skip
     head = [
-        "", "start (s)", "first call (ms)", "threads / CPU over wall time", f"--threads {asked} obeyed",
+        "", "start (s)", "first call (ms)", "threads / CPU over wall time (with waiting)", f"--threads {asked} obeyed",
         "peak resident (MB)", "peak allocated (MB)" if traced is None else f"peak allocated, batch {traced:,} (MB)",
         "difference from PyTorch",
     ]  # fmt: skip
@@ -84,7 +84,8 @@ def _times(factor: float, value: float | None) -> float | None:
 def _threads(seen: dict[str, Any]) -> str:
     if not seen:
         return ""
-    return f"{seen['working'] if seen['working'] is not None else '?'} / {seen['cpu_over_wall']:.2f}"
+    waiting = "" if seen.get("wanted_over_wall") is None else f" ({seen['wanted_over_wall']:.2f})"
+    return f"{seen['working'] if seen['working'] is not None else '?'} / {seen['cpu_over_wall']:.2f}{waiting}"
 
 
 def left_out(results: Results) -> list[str]:
