@@ -115,7 +115,7 @@ def _version(target: str | None, to: str) -> str | None:
     if target is None:
         return None
     name, _, version = target.partition("=")
-    known = {"ort": "onnx", "onnx": "onnx"}.get(name, name)
+    known = {"ort": "onnx", "root": "sofie"}.get(name, name)
     if not version or known != to:
         raise CaloforgeError(f"--target {target} does not fit --to {to}; give one like --to onnx --target ort=1.17.")
     return version
