@@ -13,6 +13,7 @@ from torch import nn
 from caloforge.deployment.export import export
 from caloforge.deployment.runtimes import Graph
 from caloforge.deployment.runtimes.sofie import Sofie
+from caloforge.errors import CaloforgeError
 from caloforge.models.pretrained import pretrained
 
 pytestmark = pytest.mark.compiler
@@ -42,6 +43,11 @@ def test_operators_that_sofie_lacks_are_named_with_their_place() -> None:
     graph = Graph(nn.Identity(), {})
     graph.__dict__["onnx"] = model
     assert Sofie().lacking(graph) == ["GatherElements in 'factors.voxels'"]
+
+
+def test_versions_of_root_are_not_known(tmp_path: Path) -> None:
+    with pytest.raises(CaloforgeError, match="ROOT publishes no table"):
+        export(pretrained()["calogan-vae"], "sofie", tmp_path / "out", target="root=6.34")
 
 
 def _printed(*command: object) -> list[tuple[int, float]]:

@@ -46,14 +46,9 @@ def test_other_runtimes(to: str, tmp_path: Path) -> None:
 def test_weights_of_less_precision_take_half_the_room(precision: str, tmp_path: Path) -> None:
     done = export(VAE, "onnx", tmp_path / precision, precision=precision, showers=40)
     assert done.agreement.good
-    assert (done.folder / "model.onnx").stat().st_size < 0.6e6 * 1.5
+    assert (done.folder / "model.onnx").stat().st_size < 0.9e6  # 1.68e6 in float32
     kinds = {node.op_type for node in onnx.load(done.folder / "model.onnx").graph.node}
     assert "Cast" in kinds
-
-
-def test_an_older_version_gets_an_older_opset(tmp_path: Path) -> None:
-    done = export(VAE, "onnx", tmp_path / "old", target="ort=1.7", showers=20)
-    assert onnx.load(done.folder / "model.onnx").opset_import[0].version == 13
 
 
 @pytest.mark.parametrize(
@@ -151,7 +146,8 @@ def test_agreement_is_measured_against_float64() -> None:
     assert first_difference(["a"], [own], [own], [exact]) is None
 
 
-def test_every_export_is_the_same_for_a_seed(tmp_path: Path) -> None:
-    first, second = (export(VAE, "onnx", tmp_path / name, showers=20) for name in ("a", "b"))
+def test_an_older_version_gets_an_older_opset_and_the_same_bytes_each_time(tmp_path: Path) -> None:
+    first, second = (export(VAE, "onnx", tmp_path / name, target="ort=1.7", showers=20) for name in ("a", "b"))
+    assert onnx.load(first.folder / "model.onnx").opset_import[0].version == 13
     assert (first.folder / "model.onnx").read_bytes() == (second.folder / "model.onnx").read_bytes()
     assert first.metadata == second.metadata

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -95,7 +95,7 @@ class Called(nn.Module, ABC):
         generator = torch.Generator().manual_seed(stream_seed(seed, "contract-example"))
         return torch.randn(n, self.latent, generator=generator)
 
-    def generate(self, energy_mev: Tensor, row: Tensor, laws: dict[str, Callable[[Tensor], Tensor]]) -> Tensor:
+    def generate(self, energy_mev: Tensor, row: Tensor, laws: Mapping[str, Callable[[Tensor], Tensor]]) -> Tensor:
         """Deposits (N, V) in MeV of energies (N, 1) and one row of numbers (N, latent), cut in the order of the noise.
 
         laws: what turns the numbers into normal and into uniform ones.

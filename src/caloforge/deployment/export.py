@@ -71,8 +71,8 @@ def export(
     module = plain if chosen is None else chosen(plain)
     metadata = {**module.metadata(), "precision": precision, "runtime": to}
     with new_folder(out) as folder:
-        settings = {"metadata": metadata, "dynamic": chosen is None, "precision": precision, "opset": opset}
-        graph = Graph(module, module.example(3 if chosen is None else 1), (module.output,), **settings)
+        free = chosen is None
+        graph = Graph(module, module.example(3 if free else 1), (module.output,), metadata, free, precision, opset)
         _preflight(runtime, graph, target)
         runtime.write(graph, folder)
         if isinstance(module, Par04Dit):
@@ -115,7 +115,7 @@ def _version(target: str | None, to: str) -> str | None:
     if target is None:
         return None
     name, _, version = target.partition("=")
-    known = {"ort": "onnx", "onnx": "onnx"}.get(name, name)
+    known = {"ort": "onnx", "root": "sofie"}.get(name, name)
     if not version or known != to:
         raise CaloforgeError(f"--target {target} does not fit --to {to}; give one like --to onnx --target ort=1.17.")
     return version

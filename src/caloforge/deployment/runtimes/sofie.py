@@ -56,6 +56,14 @@ class Sofie(Runtime):
         if shutil.which("g++") is None:
             raise CaloforgeError("--to sofie compiles C++ to compare it, but there is no g++; install it first.")
 
+    def opset(self, version: str | None) -> int:
+        if version is not None:
+            raise CaloforgeError(
+                "ROOT publishes no table of the operators that each version's SOFIE knows; leave --target out, and "
+                "--to sofie asks the SOFIE that is installed."
+            )
+        return super().opset(version)
+
     def lacking(self, graph: Graph) -> list[str]:
         """Nodes whose operator SOFIE's parser does not register."""
         with tempfile.TemporaryDirectory() as name:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +31,8 @@ class TorchProgram(Runtime):
             warnings.simplefilter("ignore")
             torch.export.save(graph.program, folder / "model.pt2", extra_files=told)
             if not graph.dynamic:
-                script = torch.jit.trace(graph.program.module(), tuple(graph.example.values()), check_trace=False)
+                tracer: Any = torch.jit.trace
+                script = tracer(graph.program.module(), tuple(graph.example.values()), check_trace=False)
                 torch.jit.save(script, folder / SCRIPT, _extra_files=told)
 
     def open(self, folder: Path) -> Call:
@@ -38,7 +40,8 @@ class TorchProgram(Runtime):
             warnings.simplefilter("ignore")
             programs = [torch.export.load(folder / "model.pt2").module()]
             if (folder / SCRIPT).is_file():
-                programs.append(torch.jit.load(folder / SCRIPT))
+                loader: Any = torch.jit.load
+                programs.append(loader(folder / SCRIPT))
 
         def call(inputs: Arrays) -> list[NDArray[np.float32]]:
             tensors = [torch.from_numpy(np.ascontiguousarray(value)) for value in inputs.values()]
