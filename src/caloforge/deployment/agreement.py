@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 QUANTILES = (0.5, 0.9, 0.99, 0.999, 1.0)
 TIMES = 8.0
-FLOORS = (1e-7, 1e-7, 1e-6, 1e-6, 1e-4)
+OWN_SHARE, SMALLEST = 1e-5, 1e-10
+ONE_VOXEL = 1e-4
 CEILING = 1e-2
 
 Floats = NDArray[Any]
@@ -21,8 +22,8 @@ class Agreement:
     """Differences to float64 over a shower's energy, at quantiles over all voxels of all showers.
 
     runtime, pytorch: those of the runtime and of PyTorch in float32; limits: what the runtime's may be. That is TIMES
-    PyTorch's own, plus a floor of a few roundings; the last, which is a single voxel, may be as far off as a voxel that
-    crosses the threshold. No limit is above CEILING of the shower's energy.
+    PyTorch's own, plus OWN_SHARE of what voxels hold at this quantile; the last, which is a single voxel, may be off by
+    ONE_VOXEL, as one that crosses the threshold. No limit is above CEILING of the shower's energy.
     """
 
     showers: int
@@ -66,7 +67,9 @@ def agreement(found: Floats, pytorch: Floats, exact: Floats) -> Agreement:
     total = np.abs(exact.reshape(len(exact), -1)).sum(1)
     scale = np.maximum(total, 1e-3 * total.max() + 1e-30).reshape(-1, *[1] * (exact.ndim - 1))
     runtime, torch32 = (_quantiles(np.abs(one - exact) / scale) for one in (found, pytorch))
-    limits = tuple(min(TIMES * own + floor, CEILING) for own, floor in zip(torch32, FLOORS, strict=True))
+    floors = [OWN_SHARE * held + SMALLEST for held in _quantiles(np.abs(exact) / scale)]
+    floors[-1] = ONE_VOXEL
+    limits = tuple(min(TIMES * own + floor, CEILING) for own, floor in zip(torch32, floors, strict=True))
     return Agreement(len(exact), runtime, torch32, limits)
 
 
