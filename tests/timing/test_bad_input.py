@@ -6,6 +6,7 @@ import fcntl
 import json
 import shutil
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,15 @@ def test_folder_in_use(tmp_path: Path) -> None:
     assert "newer than 1" in said(*arguments, str(other))
     (other / "benchmark.json").write_text("{", encoding="utf-8")
     assert "is no result of a benchmark" in said(*arguments, str(other))
+
+
+def test_folder_of_another_machine(tmp_path: Path) -> None:
+    settings = Settings(("pytorch",), (1,), repeats=1)
+    begun = {"schema": 1, "subject": of_decoder("3x4"), "machine": {"processor": "Abacus"}}
+    begun["settings"] = {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(settings).items()}
+    (tmp_path / "benchmark.json").write_text(json.dumps(begun), encoding="utf-8")
+    with pytest.raises(CaloforgeError, match=r"begun on another machine \(Abacus; this is"):
+        benchmark(of_decoder("3x4"), settings, tmp_path)
 
 
 def test_folder_of_a_benchmark_that_runs(tmp_path: Path) -> None:

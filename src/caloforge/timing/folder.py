@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from caloforge.errors import CaloforgeError
+from caloforge.timing.machine import machine
 from caloforge.timing.results import FILE, Results
 
 LOCK = ".benchmark.lock"
@@ -57,6 +58,12 @@ def earlier(folder: Path, asked: dict[str, Any]) -> Results | None:
                 f"--out {folder} holds another benchmark ({part}: {differing}); repeat its command to go on with it, "
                 "or give another folder."
             )
+    there, here = (str(each.get("processor")) for each in (found.document["machine"], machine()))
+    if there != here:
+        raise CaloforgeError(
+            f"--out {folder} was begun on another machine ({there}; this is {here}), and times of two machines do not "
+            "belong into one table; give another folder."
+        )
     return found
 
 
