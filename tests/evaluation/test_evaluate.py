@@ -102,12 +102,14 @@ def test_full_form_measures_floor_and_growth(toy_showers, monkeypatch: pytest.Mo
 def test_histograms_give_the_golden_numbers_of_ds2(ds2, tmp_path: Path) -> None:
     numbers = json.loads((Path(__file__).parent.parent / "data/golden/golden.json").read_text())["ds2"]
     for protocol in ("2024-07", "caloforge-1"):
-        found = evaluate(*ds2, None, protocol, 0, only=("histograms",))
+        found = evaluate(*ds2, None, protocol, 0, only=("histograms", "prdc"))
         assert "classifiers" not in found and "memorisation" not in found
         values = {name: one["value"] for name, one in found["separation_power"].items()}
         assert values["Etot / Einc"] == pytest.approx(numbers["separation_power"]["Etot / Einc"], rel=1e-6)
         voxels = numbers["separation_power_reference_maximum_inside"]["voxel distribution"]
         assert values["voxel distribution"] == pytest.approx(voxels, rel=2e-5)
+        assert {name: found["prdc"][name] for name in numbers["prdc_k5"]} == pytest.approx(numbers["prdc_k5"], rel=1e-6)
+        assert found["prdc"]["n"] == 400 and found["prdc"]["floor_n"] == 200
     assert "layer 0" in str(found["bins"].keys()) and found["floor_of_separations"]["n"] == 200
 
 

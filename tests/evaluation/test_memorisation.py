@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 
@@ -29,8 +31,9 @@ def slowly(showers: Showers, training: Showers) -> np.ndarray:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_slow_search_says_the_same(dtype, toy_showers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("caloforge.evaluation.memorisation.QUERIES", 17)
-    monkeypatch.setattr("caloforge.evaluation.memorisation.KNOWN", 23)
+    module = import_module("caloforge.evaluation.memorisation")
+    monkeypatch.setattr(module, "QUERIES", 17)
+    monkeypatch.setattr(module, "KNOWN", 23)
     training, showers = toy_showers(90, 1), toy_showers(60, 2)
     detector = training.detector
     mirror = detector.symmetries()["mirror-x"]

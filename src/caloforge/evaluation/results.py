@@ -112,7 +112,8 @@ def _what_must_agree(one: Results, two: Results) -> list[tuple[str, Any, Any]]:
         pairs.append((what, one["protocol"][key], two["protocol"][key]))
     detectors = one["detector"], two["detector"]
     if detectors[0]["fingerprint"] != detectors[1]["fingerprint"]:
-        pairs.append(("detector", *(f"{each['name']} {each['fingerprint']}" for each in detectors)))
+        said = [f"{each['name']} {each['fingerprint']}" for each in detectors]
+        pairs.append(("detector", said[0], said[1]))
     if one.get("particle") and two.get("particle"):
         pairs.append(("particle", one["particle"], two["particle"]))
     pairs.append(("the number of showers compared", compared_showers(one), compared_showers(two)))

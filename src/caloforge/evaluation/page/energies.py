@@ -63,10 +63,9 @@ def by_energy(quantity: str, judged: Mapping[str, Sequence[Results]], colours: M
 
 
 def auc_by_energy(judged: Mapping[str, Sequence[Results]], colours: Mapping[str, str]) -> Drawing:
-    """AUC of the headline classifier in bins of the incident energy, with the floor in each."""
-    first = next(iter(judged.values()))
+    """AUC of the headline classifier in bins of the incident energy, with the floor in each; samples may lack bins."""
+    first = max(judged.values(), key=len)
     edges = _edges(first)
-    centres = np.sqrt(edges[:-1] * edges[1:])
     sheet = Drawing(420, 230, f"AUC against incident energy of {', '.join(judged)}")
     sheet.text(46, 12, "AUC by incident energy", 10.5, "start", "ink", bold=True)
     limits = _auc_limits([float(one["auc"]) for bins in judged.values() for one in bins])
@@ -78,6 +77,8 @@ def auc_by_energy(judged: Mapping[str, Sequence[Results]], colours: Mapping[str,
     for name, bins in reversed(list(judged.items())):
         values = np.array([one["auc"] for one in bins], dtype=np.float64)
         errors = np.array([one.get("auc_error") or 0.0 for one in bins], dtype=np.float64)
+        centres = _edges(bins)
+        centres = np.sqrt(centres[:-1] * centres[1:])
         sheet.line(panel.points(centres, values), colours[name], 1.0)
         panel.marks(centres, values, errors, colours[name])
     panel.frame("incident energy [GeV]", "AUC (dashed: floor)", x_named=_named(edges, log))

@@ -32,7 +32,7 @@ def verdict(results: Mapping[str, Any]) -> str:
     above = significance(auc, error, floor, numbers.get("floor_spread"), 0.5)
     sigma = math.hypot(error or 0.0, numbers.get("floor_spread") or 0.0)
     n = f" with {numbers['n']:,} showers a class" if numbers.get("n") else ""
-    if results.get("indistinguishable") or (above < 2 and sigma <= FEW):
+    if results.get("indistinguishable", above < 2 and sigma <= FEW):
         text = f"Not distinguishable from Geant4 by a classifier{n} ({said})"
     elif above < 2:
         text = f"No difference from Geant4 is seen{n}, but one of {2 * sigma:.2f} in the AUC could hide there ({said})"

@@ -15,7 +15,9 @@ from caloforge.evaluation.sample import Sample
 from caloforge.evaluation.weights import weight_table, weights_of
 
 ENOUGH = 20
-"""Generated showers without which weights say nothing, and showers of an energy bin without which its AUC does."""
+"""Generated showers without which weights say nothing."""
+FEWEST = 5
+"""Showers of an energy bin without which its AUC says nothing."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def detail(case: Case, name: str, told: Told, floors: Sequence[Told]) -> None:
         )
         floor = auc_by_energy(scores, labels, energies, edges, resamplings=2)
     found = auc_by_energy(*told.pooled(), edges, floor, seed=case.seed)
-    case.found[name]["auc_by_energy"] = [entry for entry in found if entry["n"] >= ENOUGH]
+    case.found[name]["auc_by_energy"] = [entry for entry in found if entry["n"] >= FEWEST]
     if len(told.rows) >= ENOUGH:
         features = told.other.features[told.rows]
         case.found[name]["weights"] = weight_table(told.classifier, features, told.probabilities)

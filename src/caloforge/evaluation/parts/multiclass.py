@@ -13,9 +13,7 @@ def run(case: Case) -> None:
         return
     first, kind = slice(0, case.n), case.protocol.vector
     with case.watch.stage("multiclass", 1, "trainings") as advance:
-        vectors = {
-            name: case.for_classifiers(sample).features[first].vector(kind) for name, sample in samples.items()
-        }
+        vectors = {name: case.for_classifiers(sample).features[first].vector(kind) for name, sample in samples.items()}
         reference = case.for_classifiers(case.reference).features[first].vector(kind)
         case.results["multiclass"] = multiclass(reference, vectors, seed=case.seed).as_dict()
         advance(1)
