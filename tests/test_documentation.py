@@ -17,6 +17,7 @@ PAGES = (
     "fast-inference.md",
     "flows.md",
     "flow-matching.md",
+    "metrics.md",
     "observables.md",
     "simulation.md",
     "training.md",
