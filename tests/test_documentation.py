@@ -19,6 +19,7 @@ PAGES = (
     "fast-inference.md",
     "flows.md",
     "flow-matching.md",
+    "metrics.md",
     "observables.md",
     "report.md",
     "simulation.md",
