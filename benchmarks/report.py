@@ -23,11 +23,11 @@ from caloforge.evaluation.arrays import Arrays
 from caloforge.evaluation.page import write_page
 from caloforge.showers import Showers, open_showers
 
-TESTS = Path(__file__).parents[1] / "tests"
-sys.path.insert(0, str(TESTS / "evaluation" / "page"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "evaluation" / "page"))
 
 from pages import judgement
 
+TESTS = Path(__file__).parents[1] / "tests"
 SECONDS = {"ds2": 10.0, "calogan": 4.0}
 MEGABYTES = 5.0
 
@@ -71,9 +71,8 @@ def main() -> int:
             out = Path(folder) / name
             found = seconds({name: lambda r=results, a=arrays, out=out: write_page(r, a, out)}, repeats)[name]
             size = (out / "report.html").stat().st_size / 1e6
-            print(
-                f"{name}: {spread(found)}, report.html {size:.2f} MB, {len(list((out / 'figures').iterdir()))} PDF files"
-            )
+            drawn = len(list((out / "figures").iterdir()))
+            print(f"{name}: {spread(found)}, report.html {size:.2f} MB, {drawn} PDF files")
             goals.at_most(f"seconds of the page of {name}", statistics.median(found), SECONDS[name])
             goals.at_most(f"megabytes of the page of {name}", size, MEGABYTES)
     return goals.finish()

@@ -62,7 +62,8 @@ def _block(block: Block, lead: bool = False) -> str:
         inside = "".join(_block(one) for one in block.blocks)
         return f"<details><summary>{escape(block.title)}</summary>{inside}</details>"
     data = json.dumps(block.data, separators=(",", ":")).replace("<", "\\u003c")
-    return f'<div id="turn"><noscript>Showers turn where scripts are allowed.</noscript></div><script type="application/json" id="turn-data">{data}</script>'
+    without = "<noscript>Showers turn where scripts are allowed.</noscript>"
+    return f'<div id="turn">{without}</div><script type="application/json" id="turn-data">{data}</script>'
 
 
 def _card(card: Card) -> str:
