@@ -20,6 +20,7 @@ PAGES = (
     "fast-inference.md",
     "flows.md",
     "flow-matching.md",
+    "metrics.md",
     "observables.md",
     "report.md",
     "simulation.md",

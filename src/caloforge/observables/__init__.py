@@ -10,6 +10,7 @@ from caloforge.observables.binning import (
     known_as,
     response_edges,
 )
+from caloforge.observables.clusters import Clusters, cluster_threshold_mev, find_clusters
 from caloforge.observables.feature_table import FeatureTable
 from caloforge.observables.features import Features, features_of, high_level
 from caloforge.observables.separation import (
@@ -26,6 +27,7 @@ from caloforge.observables.sums import LayerSums, layer_sums, voxel_counts
 __all__ = [
     "BINNINGS",
     "Binning",
+    "Clusters",
     "Comparison",
     "FeatureTable",
     "Features",
@@ -33,11 +35,13 @@ __all__ = [
     "VoxelBins",
     "as_lists",
     "binnings",
+    "cluster_threshold_mev",
     "compare",
     "compare_counts",
     "discrete_energies",
     "energy_edges",
     "features_of",
+    "find_clusters",
     "high_level",
     "known_as",
     "layer_sums",
