@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -21,12 +22,11 @@ FOR_SHOWERS = (
     "fast",
     "blas",
 )
-
-
-@pytest.fixture(scope="module")
-def decoder(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    settings = Settings(ORDER, (1, 300), repeats=2, sample_s=1e-3)
-    return benchmark(of_decoder("4x30x40"), settings, tmp_path_factory.mktemp("runtimes") / "decoder")
+GROUPS = {
+    "torch": ("pytorch", "torchscript", "torch-compile", "aotinductor"),
+    "files": ("onnxruntime", "onnxruntime-bound", "openvino", "openvino-bf16", "sofie", "sofie-fast"),
+    "layers": ("keras", "keras-on-batch", "keras-predict", "jax", "fast"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -35,18 +35,25 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Results:
     return benchmark(of_checkpoint("calogan-student"), settings, tmp_path_factory.mktemp("runtimes") / "student")
 
 
-@pytest.mark.parametrize("name", [name for name in ORDER if name != "pytorch-plain"])
-def test_a_decoder(decoder: Results, name: str) -> None:
-    found = decoder.runtimes[name]
-    assert found["why_not"] is None
-    for batch in (1, 300):
-        at = found["batches"][str(batch)]
-        assert at["difference"] <= (0.05 if found["precision"] == "bfloat16" else 1e-5) and at["median_s"] > 0
-    assert found["threads"]["working"] >= 1 and found["versions"]
-    if not found["bound"]:
+@pytest.mark.parametrize("group", GROUPS)
+def test_decoders(group: str, tmp_path: Path) -> None:
+    settings = Settings((*GROUPS[group], "blas"), (1, 300), repeats=2, sample_s=1e-3)
+    results = benchmark(of_decoder("4x30x40"), settings, tmp_path / "out")
+    for name in GROUPS[group]:
+        found = results.runtimes[name]
+        assert found["why_not"] is None, name
+        for batch in (1, 300):
+            at = found["batches"][str(batch)]
+            assert at["difference"] <= (0.05 if found["precision"] == "bfloat16" else 1e-5) and at["median_s"] > 0
+        assert found["threads"]["working"] >= 1 and found["versions"]
         assert found["memory"]["peak_mb"] > 0.1 and found["memory"]["allocations"] > 10
-        page = decoder.folder / "allocations" / found["memory"]["flame_graph"]
+        page = results.folder / "allocations" / found["memory"]["flame_graph"]
         assert b"memray" in page.read_bytes()
+    assert results.bound(300) is not None
+
+
+def test_no_runtime_is_left_out() -> None:
+    assert {*chain(*GROUPS.values()), "pytorch-plain", "blas"} == set(ORDER)
 
 
 @pytest.mark.parametrize("name", FOR_SHOWERS)
