@@ -30,7 +30,7 @@ DETECTOR = Detector(
     threshold_mev=1e-2,
 )
 FLOWS = {"energies": {"blocks": 1, "hidden": 8, "bins": 4}, "voxels": {"blocks": 2, "hidden": 12, "bins": 4}}
-TRANSFORMER = {"patches": [1, 3, 3], "width": 16, "depth": 2, "heads": 2}
+TRANSFORMER = {"patches": [1, 3, 3], "width": 16, "depth": 1, "heads": 2}
 FAMILIES: dict[str, dict[str, Any]] = {
     "teacher": {
         "family": "caloflow",
@@ -61,7 +61,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
         "energies": FLOWS["energies"],
         "voxels": TRANSFORMER,
         "voxel_space": "energies",
-        "field": {"solver": "heun", "steps": 2},
+        "field": {"solver": "heun", "steps": 1},
     },
     "one-step": {
         "family": "flow-matching-one-step",
