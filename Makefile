@@ -9,9 +9,11 @@ OUT ?= demo-output
 SHOWERS ?= showers
 GEANT4_DATA ?= subset
 WORKERS ?= 2
+JUDGED ?= judged-official
+REPEATS ?= 10
 SIMULATE = $(BIN)/caloforge simulate --workers $(WORKERS) --geant4-data $(GEANT4_DATA)
 
-.PHONY: demo test test-slow lint docs showers clean
+.PHONY: demo test test-slow test-browser test-compiler test-runtimes lint docs showers judge-official clean
 
 demo: $(STAMP)
 	$(BIN)/caloforge demo --out $(OUT)
@@ -21,6 +23,20 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
+
+# Needs chromium, chromium-browser or google-chrome.
+test-browser: $(STAMP)
+	$(BIN)/python -m pytest -m browser
+
+# Needs g++ and CMake.
+test-compiler: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[sofie]' -c constraints.txt
+	$(BIN)/python -m pytest -m compiler
+
+# Installs every runtime (2 GB); needs g++.
+test-runtimes: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[runtimes]' -c constraints.txt
+	$(BIN)/python -m pytest -m runtimes
 
 lint: $(STAMP)
 	$(BIN)/ruff check --no-cache .
@@ -37,6 +53,13 @@ showers: $(STAMP)
 	$(SIMULATE) --detector calogan --particle e+ --energies uniform:1:100GeV -n 5000 --seed 2 --turned 5 --out $(SHOWERS)/positrons-calogan.hdf5
 	$(SIMULATE) --detector calogan --particle gamma --energies uniform:1:100GeV -n 5000 --seed 3 --turned 5 --out $(SHOWERS)/photons-calogan.hdf5
 	$(SIMULATE) --detector siw-ecal --particle gamma --energies uniform:10:100GeV -n 5000 --seed 4 --out $(SHOWERS)/photons-siw-ecal.hdf5
+
+# Full trainings of the CaloChallenge's classifiers; the same command goes on where it stopped:
+#   make judge-official REFERENCE=dataset_2_2.hdf5 GENERATED=mine.hdf5 DETECTOR=ds2 FLOOR=dataset_2_1.hdf5
+judge-official: $(STAMP)
+	@test -f "$(REFERENCE)" -a -f "$(GENERATED)" || { echo "Say which showers: make judge-official REFERENCE=geant4.hdf5 GENERATED=mine.hdf5 [DETECTOR=ds2] [FLOOR=more-geant4.hdf5] [REPEATS=10] [JUDGED=folder]." >&2; exit 1; }
+	$(BIN)/caloforge evaluate --protocol 2024-07 --only classifiers --repeats $(REPEATS) --reference '$(REFERENCE)' --generated '$(GENERATED)' \
+		$(if $(DETECTOR),--detector '$(DETECTOR)') $(if $(FLOOR),--floor '$(FLOOR)') --out '$(JUDGED)'
 
 clean:
 	find src -name "*.nbi" -delete -o -name "*.nbc" -delete

@@ -12,13 +12,17 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 PAGES = (
     "detectors.md",
+    "classifiers.md",
+    "comparing.md",
     "data.md",
     "dit.md",
+    "export.md",
     "fast-inference.md",
     "flows.md",
     "flow-matching.md",
     "metrics.md",
     "observables.md",
+    "report.md",
     "simulation.md",
     "training.md",
     "transport.md",

@@ -22,7 +22,17 @@ def test_package_loads_nothing_heavy() -> None:
     assert not _loaded("import caloforge")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["evaluate", "--help"], ["info", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["train", "--help"],
+        ["evaluate", "--help"],
+        ["info", "--help"],
+        ["compare", "--help"],
+        ["standings", "--help"],
+    ],
+)
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     code = (
         f"import sys; sys.argv = ['caloforge', *{arguments!r}]\n"

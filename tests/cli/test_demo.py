@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from caloforge.cli.app import app
+from caloforge.evaluation.results import entries, load_results
 
 
 def test_refuses_a_folder_of_others(tmp_path: Path) -> None:
@@ -28,5 +28,5 @@ def test_reaches_its_report_twice(tmp_path: Path) -> None:
         assert result.exit_code == 0, result.output
     report = Path(result.stdout.splitlines()[-1])
     assert report == (out / "report" / "report.html").resolve() and report.is_file()
-    samples = json.loads((out / "report" / "results.json").read_text(encoding="utf-8"))["samples"]
+    samples = entries(load_results(out / "report"))
     assert "just trained" in samples and all("classifiers" in entry for entry in samples.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -31,9 +31,9 @@ def slowly(showers: Showers, training: Showers) -> np.ndarray:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_slow_search_says_the_same(dtype, toy_showers, monkeypatch: pytest.MonkeyPatch) -> None:
-    room = sys.modules["caloforge.evaluation.memorisation"]
-    monkeypatch.setattr(room, "QUERIES", 17)
-    monkeypatch.setattr(room, "KNOWN", 23)
+    module = import_module("caloforge.evaluation.memorisation")
+    monkeypatch.setattr(module, "QUERIES", 17)
+    monkeypatch.setattr(module, "KNOWN", 23)
     training, showers = toy_showers(90, 1), toy_showers(60, 2)
     detector = training.detector
     mirror = detector.symmetries()["mirror-x"]

@@ -10,8 +10,10 @@ import pytest
 
 from caloforge.detectors import preset
 from caloforge.errors import CaloforgeError
+from caloforge.evaluation.case import Case
+from caloforge.evaluation.protocols import find_protocol
 from caloforge.evaluation.sample import Sample, each_chunk, spans
-from caloforge.evaluation.separations import VOXELS, Binned, separation_floor, separations, voxel_edges
+from caloforge.evaluation.separations import VOXELS, Binned, separations, voxel_edges
 from caloforge.observables import BINNINGS, binnings
 from caloforge.showers import Showers, open_showers, write_showers
 
@@ -124,14 +126,27 @@ def test_showers_of_nothing_and_below_the_threshold_are_compared_with_a_note(toy
         assert both[VOXELS].separation == 0.0 and "both" in both[VOXELS].note
 
 
-def test_the_floor_needs_no_second_look_at_the_showers(toy_showers) -> None:
-    samples = [Sample.gather("reference", toy_showers(120, seed)) for seed in (1, 2)]
-    edges = voxel_edges(samples[0])
-    bins = binnings(samples[0].detector, samples[0].features)
-    binned = [Binned.of(sample, edges) for sample in samples]
-    floor = separation_floor(binned[0], binned[1], 100, bins, edges, 3, 0)
-    assert floor.keys() == {*bins, VOXELS}
-    assert all(0 <= mean < 1 and spread >= 0 for mean, spread in floor.values())
+def case_of(reference: Sample, training: Sample | None, floor: Sample | None, n: int) -> Case:
+    return Case(find_protocol("small-n"), 3, reference, {}, training, floor, n)
+
+
+def test_pairs_for_a_floor_are_disjoint_and_of_equal_numbers(toy_showers) -> None:
+    reference, training, further = (Sample.gather("some", toy_showers(n, n)) for n in (60, 80, 50))
+    for given, n, size, two, source in (
+        ((training, further), 40, 40, further, "a second file"),
+        ((training, further), 60, 60, training, "training showers"),
+        ((training, None), 60, 60, training, "training showers"),
+        ((None, None), 60, 30, reference, "halves of the reference"),
+        ((None, further), 55, 30, reference, "halves of the reference"),
+    ):
+        pair = case_of(reference, *given, n).geant4_pair(n)
+        assert pair is not None and (pair.n, pair.source) == (size, source) and pair.two is two
+        assert len(set(pair.one_rows)) == len(set(pair.two_rows)) == size
+        if pair.two is reference:
+            assert not set(pair.one_rows) & set(pair.two_rows)
+        again, other = (case_of(reference, *given, n).geant4_pair(n, draw) for draw in (0, 1))
+        assert np.array_equal(again.two_rows, pair.two_rows) and not np.array_equal(other.two_rows, pair.two_rows)
+    assert case_of(reference, None, None, 1).geant4_pair(1) is None
 
 
 def test_chunks_end_where_those_of_the_file_do(toy_showers, tmp_path: Path) -> None:

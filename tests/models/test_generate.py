@@ -13,7 +13,9 @@ import torch
 
 from caloforge.errors import CaloforgeError
 from caloforge.models import generate as module
+from caloforge.models.checkpoint import load_checkpoint
 from caloforge.models.generate import check_range, generate, physical
+from caloforge.models.seen import Seen
 from caloforge.models.shower_model import ShowerModel
 from caloforge.showers import open_showers
 from caloforge.showers.energies import energies_like, parse_energies
@@ -36,6 +38,11 @@ def test_one_shower_for_each_energy(trained: Path, tiny: Any, tmp_path: Path, wh
     assert (showers.deposits_mev.sum(axis=1) <= 1.0102 * ENERGIES).all()
     assert str(file.attributes["seed"]) == "4" and str(file.attributes["stage"]) == ("voxels" if which else "student")
     assert not (tmp_path / "out.hdf5.partial").exists()
+    seen, told = Seen.of_file(file.attributes), load_checkpoint(trained / which)[2]["data"]
+    assert seen is not None and seen.sha256 == told["sha256"]
+    assert seen.among(0, told["showers"]) == sum(
+        end - first for rows in ("training_rows", "validation_rows") for first, end in told[rows]
+    )
 
 
 class _Cut(Exception):

@@ -227,3 +227,22 @@ def test_shuffled_chunks() -> None:
     assert not np.array_equal(np.concatenate(first), np.concatenate(other))
     with pytest.raises(CaloforgeError, match="at least 1"):
         list(shuffled_chunks(0, 10, 3, 1, 0))
+
+
+def test_between_is_the_file_with_some_of_its_rows(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    detector = preset("calogan")
+    showers = Showers(rng.uniform(1e3, 1e5, 50), rng.random((50, detector.n_voxels)).astype(np.float32), detector)
+    write_showers(tmp_path / "a.hdf5", showers)
+    file = open_showers(tmp_path / "a.hdf5")
+    part = file.between(10, 40).between(5, 25)
+    assert (len(file), len(part), file.first_row, part.first_row) == (50, 20, 0, 15)
+    np.testing.assert_array_equal(part.read().deposits_mev, showers.deposits_mev[15:35])
+    np.testing.assert_array_equal(part.read_rows(np.array([19, 0])).deposits_mev, showers.deposits_mev[[34, 15]])
+    np.testing.assert_array_equal(
+        np.concatenate([chunk.incident_energy_mev for chunk in part.chunks(7)]), showers.incident_energy_mev[15:35]
+    )
+    with pytest.raises(CaloforgeError, match="Rows 0 to 21 were asked"):
+        part.between(0, 21)
+    with pytest.raises(CaloforgeError, match="Rows 3 to 20 were asked"):
+        part.read_rows(np.array([3, 20]))

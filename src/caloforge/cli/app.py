@@ -11,7 +11,10 @@ from typer.core import TyperGroup
 from caloforge import __version__
 from caloforge.errors import CaloforgeError
 
-COMMANDS = ("info", "convert", "simulate", "train", "generate", "evaluate", "demo", "toy", "doctor")
+COMMANDS = (
+    "info", "convert", "simulate", "train", "generate", "evaluate", "compare", "standings", "export", "benchmark",
+    "demo", "toy", "doctor",
+)  # fmt: skip
 
 
 class _Group(TyperGroup):

@@ -112,13 +112,13 @@ def _table(results: dict[str, object]) -> None:
     """The headline of every sample beside the floor."""
     from typing import Any, cast
 
-    from caloforge.evaluation.panel import HEADLINE
+    from caloforge.evaluation import entries
 
-    found = cast(dict[str, Any], results)
-    floor = found["floor"]["classifiers"]["auc"][HEADLINE]
-    typer.echo(f"\n{'AUC against Geant4 (0.5: cannot be told apart)':<52}{found['showers_per_class']} showers a class")
-    typer.echo(f"  {'Geant4 itself (floor)':<34}{floor['mean']:.3f} +- {floor['spread']:.3f}")
-    for name, entry in found["samples"].items():
-        verdict = entry["classifiers"][HEADLINE]
+    found = entries(cast(dict[str, Any], results))
+    headlines = {name: entry["classifiers"]["headline"] for name, entry in found.items()}
+    first = next(iter(headlines.values()))
+    typer.echo(f"\n{'AUC against Geant4 (0.5: cannot be told apart)':<52}{first['n']} showers a class")
+    typer.echo(f"  {'Geant4 itself (floor)':<34}{first['floor']:.3f} +- {first['floor_spread']:.3f}")
+    for name, verdict in headlines.items():
         typer.echo(f"  {name:<34}{verdict['auc']:.3f} +- {verdict['auc_error']:.3f}")
     typer.echo("")

@@ -19,10 +19,13 @@ from caloforge.evaluation.panel import Verdict, judge
 from caloforge.evaluation.physics import Physics, compare_physics, gather_physics
 from caloforge.evaluation.prdc import Prdc, log_voxels, prdc
 from caloforge.evaluation.preview import Preview, preview
-from caloforge.evaluation.protocols import PROTOCOLS, Protocol, find_protocol
+from caloforge.evaluation.protocol import PARTS, Panel, Protocol
+from caloforge.evaluation.protocols import PROTOCOLS, default_protocol, find_protocol
+from caloforge.evaluation.results import entries, load_results, same_table, save_results
 from caloforge.evaluation.sample import Sample
 
 __all__ = [
+    "PARTS",
     "PROTOCOLS",
     "CorrelationDifference",
     "Correlations",
@@ -32,6 +35,7 @@ __all__ = [
     "Memorisation",
     "Multiclass",
     "MulticlassSettings",
+    "Panel",
     "Physics",
     "Prdc",
     "Preview",
@@ -43,14 +47,17 @@ __all__ = [
     "compare_correlations",
     "compare_physics",
     "correlations",
+    "default_protocol",
     "diagonal_gaussian",
     "energy_bins",
+    "entries",
     "evaluate",
     "find_protocol",
     "fpd",
     "gather_physics",
     "judge",
     "kpd",
+    "load_results",
     "log_voxels",
     "measured_floor",
     "memorisation",
@@ -59,4 +66,6 @@ __all__ = [
     "nearest_rescaled",
     "prdc",
     "preview",
+    "same_table",
+    "save_results",
 ]

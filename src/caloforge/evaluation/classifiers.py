@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -43,28 +44,31 @@ def _one_cycle(progress: float) -> float:
 
 
 def network_scores(
-    train: Floats, labels: Labels, test: Floats, seed: int, epochs: int = 30, copies: Sequence[Indices] = ()
-) -> NDArray[np.float64]:
+    train: Floats, labels: Labels, test: Floats, seed: int, epochs: int = 30, copies: Sequence[Indices] = (),
+    precision: Literal["float32", "float64"] = "float32",
+) -> NDArray[np.float64]:  # fmt: skip
     """Logits of an MLP of three hidden layers of 256 with dropout and weight decay on standardised input (N, D).
 
     copies: column orders that are symmetries of the showers; each training shower is shown in a copy drawn at random,
-    and a shower's score is the mean over its copies. The caller's random state is left as it was.
+    and a shower's score is the mean over its copies. precision: of weights and arithmetic, from the same first weights.
+    The caller's random state is left as it was.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        x, y = torch.as_tensor(train, dtype=torch.float32), torch.as_tensor(labels, dtype=torch.float32)
-        unseen = torch.as_tensor(test, dtype=torch.float32)
+        dtype = getattr(torch, precision)
+        x, y = torch.as_tensor(train, dtype=dtype), torch.as_tensor(labels, dtype=dtype)
+        unseen = torch.as_tensor(test, dtype=dtype)
         orders = [torch.as_tensor(order) for order in copies]
         pool = torch.cat([x[:, order] for order in orders]) if orders and x.numel() < 2e7 else x
         mean, spread = pool.mean(dim=0), pool.std(dim=0)
         del pool
-        spread = torch.where(spread > 1e-12, spread, torch.ones(()))
+        spread = torch.where(spread > 1e-12, spread, torch.ones((), dtype=dtype))
         width = x.shape[1]
         layers: list[nn.Module] = []
         for _ in range(3):
             layers += [nn.Linear(width, HIDDEN), nn.LeakyReLU(0.01), nn.Dropout(DROPOUT)]
             width = HIDDEN
-        network = nn.Sequential(*layers, nn.Linear(width, 1))
+        network = nn.Sequential(*layers, nn.Linear(width, 1)).to(dtype)
         steps = max(1, -(-len(x) // BATCH))
         optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True)
         lossy = nn.BCEWithLogitsLoss()

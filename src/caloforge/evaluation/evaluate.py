@@ -2,228 +2,262 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from caloforge import __version__
 from caloforge.errors import CaloforgeError
-from caloforge.evaluation.floors import Floor, expected_floor, measured_floor, stored_floor
-from caloforge.evaluation.judgement import Judgement
-from caloforge.evaluation.memorisation import memorisation, nearest_distances
+from caloforge.evaluation.case import NAIVE, Case
+from caloforge.evaluation.checks import (
+    check_deposits,
+    check_detectors,
+    check_disjoint,
+    check_particles,
+    check_protocol,
+    check_units,
+    check_unseen,
+)
 from caloforge.evaluation.naive import GAUSSIAN, NEAREST, diagonal_gaussian, nearest_rescaled
-from caloforge.evaluation.panel import HEADLINE, judge
-from caloforge.evaluation.protocols import find_protocol
-from caloforge.evaluation.report import write_report
-from caloforge.evaluation.sample import Sample, Source, affordable_rows, paired, rows_of, thresholded
-from caloforge.evaluation.separations import VOXELS, Binned, separation_floor, separations, voxel_edges
-from caloforge.files import write_text
-from caloforge.observables import as_lists, binnings
-from caloforge.randomness import numpy_generator
-from caloforge.showers import Showers
+from caloforge.evaluation.page.verdict import verdict
+from caloforge.evaluation.protocol import Protocol
+from caloforge.evaluation.protocols import chosen_parts, default_protocol, find_protocol
+from caloforge.evaluation.results import SCHEMA, Results, plain, save_results
+from caloforge.evaluation.sample import Sample, Source, affordable_rows, rows_of
+from caloforge.evaluation.separations import voxel_edges
+from caloforge.evaluation.watch import Advance, Progress, Watch
+from caloforge.models.seen import Seen
 
 GENERATED = "generated"
-NEIGHBOURS = 1000
+_RESERVED = ("reference", "training", "floor", "geant4")
+_PARTS = {
+    "histograms": "histograms",
+    "fpd": "distances",
+    "prdc": "neighbourhoods",
+    "physics": "physics",
+    "memorisation": "memory",
+    "multiclass": "multiclass",
+}
 
 
 def evaluate(
     reference: Source,
     generated: Source,
     training: Source | None = None,
-    protocol: str = "small-n",
+    protocol: str | None = None,
     seed: int = 0,
     out: Path | str | None = None,
     quick: bool = False,
     extra_generated: Mapping[str, Source] | None = None,
     *,
+    floor: Source | None = None,
+    only: Sequence[str] = (),
+    repeats: int | None = None,
     name: str = GENERATED,
+    models: Mapping[str, Mapping[str, Any]] | None = None,
+    force: bool = False,
     seconds_per_shower: Mapping[str, float] | None = None,
-) -> dict[str, Any]:
-    """Judge showers against unseen Geant4 showers of the same detector; return the result as plain data.
+    hardware: str | None = None,
+    progress: Progress | None = None,
+) -> Results:
+    """Judge showers against unseen Geant4 showers of the same detector; return the result as plain data (schema 2).
 
     reference: Geant4 showers that no training and no selection has seen. generated: the showers to judge, called
     `name` in the result; extra_generated: others by name, for the same table. training: the Geant4 showers that the
-    model saw, needed for naive generators, floors and the memorisation check. protocol: 'small-n'
-    (with classifiers) or 'caloforge-1' (without). quick: 250 showers, one seed, stored floor. out: folder for
-    results.json and report.html, or None. seconds_per_shower: time per shower by name ('geant4' for Geant4).
+    models saw, for naive generators, floors and the memorisation check. floor: further unseen Geant4 showers, for the
+    floors; without them the training showers, else halves of the reference serve. protocol: see
+    `caloforge.evaluation.PROTOCOLS`; by default 2024-07 where the reference has enough showers for it, else
+    caloforge-1 from 20,000 on, else small-n. quick: 250 showers, one seed, stored floor. only: the parts to run, of
+    `caloforge.evaluation.PARTS`. repeats: trainings of each classifier. out: folder for results.json and the report,
+    or None. models: provenance of the checkpoint of each sample by name, where its file does not tell. force: judge
+    also where the reference was used for training. seconds_per_shower: time per shower by name ('geant4' for Geant4)
+    on `hardware`. progress: told how far each stage is.
 
-    Raises CaloforgeError for samples that are empty or of other detectors.
+    Raises CaloforgeError for samples that are empty, not finite, of other detectors, particles or units, or too small
+    for the protocol, and for a reference that training has seen.
     """
     others: dict[str, Source] = {name: generated, **(extra_generated or {})}
-    judgement = judgement_of(reference, others, training, protocol, seed, quick)
-    results = judgement.results
+    case = examine(
+        reference, others, training, protocol, seed, quick, floor=floor, only=only, repeats=repeats, models=models,
+        force=force, progress=progress, folder=None if out is None else Path(out),
+    )  # fmt: skip
+    results = case.results
     results["seconds_per_shower"] |= seconds_per_shower or {}
+    if hardware:
+        results["hardware"] = hardware
     if out is not None:
         folder = Path(out)
-        write_text(folder / "results.json", json.dumps(results, indent=1, sort_keys=True) + "\n")
-        write_report(judgement, folder / "report.html")
+        save_results(results, folder / "results.json")
+        write_report(case, folder)
     return results
 
 
-def judgement_of(
+def examine(
     reference: Source,
     others: Mapping[str, Source],
     training: Source | None = None,
-    protocol: str = "small-n",
+    protocol: str | None = None,
     seed: int = 0,
     quick: bool = False,
-) -> Judgement:
+    *,
+    floor: Source | None = None,
+    only: Sequence[str] = (),
+    repeats: int | None = None,
+    models: Mapping[str, Mapping[str, Any]] | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+    folder: Path | None = None,
+) -> Case:
     """What `evaluate` finds, with all that its figures need; `others` are the generated samples by name."""
-    rules = find_protocol(protocol, quick)
-    began = time.perf_counter()
-    for other, source in [*others.items(), *([("training", training)] if training is not None else [])]:
-        _check_detector(reference, other, source)
-    samples = {label: Sample.gather(label, source) for label, source in others.items()}
-    unseen = Sample.gather("reference", reference)
-    notes: list[str] = []
-    seen: Sample | None = None
-    if training is None:
-        notes.append("No training showers were given: no naive generators, no measured floors, no memorisation check.")
-    else:
-        limit = min(len(training), 4 * affordable_rows(unseen.detector))
-        seen = Sample.gather("training", training, limit)
-        known = rows_of(training, np.arange(min(limit, affordable_rows(unseen.detector)), dtype=np.int64))
-        energies = unseen.features.incident_energy_mev[: affordable_rows(unseen.detector)]
-        samples[NEAREST] = Sample.gather(NEAREST, nearest_rescaled(known, energies, seed))
-        samples[GAUSSIAN] = Sample.gather(GAUSSIAN, diagonal_gaussian(known, energies, seed))
+    watch = Watch(progress)
+    _check_names(others, repeats)
+    known = {"training": training, "floor": floor}
+    sources: dict[str, Source] = {"reference": reference, **others}
+    sources |= {label: source for label, source in known.items() if source is not None}
+    check_detectors(sources)
+    chosen = protocol or ("small-n" if quick else default_protocol(reference.detector, len(reference)))
+    rules = find_protocol(chosen, quick)
+    parts = chosen_parts(rules, tuple(only))
+    check_protocol(rules, reference.detector, parts, {label: len(sources[label]) for label in ("reference", *others)})
+    particle = check_particles(sources)
+    if not force:
+        seen = {label: Seen.of_checkpoint(provenance) for label, provenance in (models or {}).items()}
+        check_unseen(reference, others, seen)
+        for label, source in known.items():
+            if source is not None:
+                check_disjoint(reference, label, source)
+    case = _gathered(reference, others, training, floor, rules, parts, seed, watch)
+    case.repeats, case.folder, case.show = repeats, folder, progress is not None
+    _run(case, parts)
+    case.results = _results(case, particle)
+    return case
+
+
+def _check_names(others: Mapping[str, Source], repeats: int | None) -> None:
+    if repeats is not None and repeats < 1:
+        raise CaloforgeError(f"--repeats is {repeats}, expected at least 1; give a larger number.")
+    for label in others:
+        if label in (*_RESERVED, *NAIVE):
+            raise CaloforgeError(f"A generated sample is called '{label}', which means something else; rename it.")
+
+
+def _gathered(
+    reference: Source, others: Mapping[str, Source], training: Source | None, floor: Source | None, rules: Protocol,
+    parts: tuple[str, ...], seed: int, watch: Watch,
+) -> Case:  # fmt: skip
+    """Every sample read once, and the naive generators."""
+    detector = reference.detector
+    threshold = rules.histogram_threshold_mev(detector)
+    limit = None if training is None else min(len(training), max(4 * affordable_rows(detector), len(reference)))
+    total = len(reference) + sum(map(len, others.values())) + (limit or 0) + (0 if floor is None else len(floor))
+    case: Case
+    with watch.stage("features", total, "showers") as advance:
+        unseen = _reference(reference, threshold, "histograms" in parts, advance)
+        edges = None if unseen.voxels is None else unseen.voxels[0]
+
+        def gather(label: str, source: Source, most: int | None = None, told: Advance | None = None) -> Sample:
+            return Sample.gather(label, source, most, threshold, edges, advance=told)
+
+        samples = {label: gather(label, source, told=advance) for label, source in others.items()}
+        further = None if floor is None else gather("floor", floor, told=advance)
+        seen = None if training is None else gather("training", training, limit, advance)
+        for one in (*samples.values(), further, seen):
+            if one is not None:
+                check_units(unseen, one)
+        if rules.naive and training is not None:
+            rows = affordable_rows(detector)
+            trained = rows_of(training, np.arange(min(len(training), rows), dtype=np.int64))
+            energies = unseen.features.incident_energy_mev[:rows]
+            samples[NEAREST] = gather(NEAREST, nearest_rescaled(trained, energies, seed))
+            samples[GAUSSIAN] = gather(GAUSSIAN, diagonal_gaussian(trained, energies, seed))
     n = min(len(unseen), *(len(sample) for sample in samples.values()))
+    case = Case(rules, seed, unseen, samples, seen, further, n, watch=watch)
+    case.found = {label: {} for label in samples}
+    case.notes = check_deposits(unseen, case.judged())
     if any(len(sample) != n for sample in (unseen, *samples.values())):
-        notes.append(f"Samples differ in length; {n} showers of each are compared.")
-    judgement = Judgement(rules, unseen, seen, samples, {}, {}, {})
-    results: dict[str, Any] = {
-        "schema": 1,
-        "caloforge": __version__,
-        "protocol": asdict(rules),
-        "seed": seed,
-        "detector": {"name": unseen.detector.name, "fingerprint": unseen.detector.fingerprint()},
-        "showers": {"reference": len(unseen), **{label: len(sample) for label, sample in samples.items()}},
-        "training_showers": len(training) if training is not None else 0,
-        "samples": {label: {} for label in samples},
-        "floor": {},
-        "notes": notes,
-    }
-    judgement.results = results
-    _separate(judgement, n, seed)
-    if rules.classifiers:
-        _classify(judgement, min(n, rules.rows, affordable_rows(unseen.detector)), seed)
-    if seen is not None:
-        _neighbours(judgement, known)
-    results["seconds_per_shower"] = _times(reference, others)
-    results["seconds"] = round(time.perf_counter() - began, 1)
-    return judgement
+        case.notes.append(f"Samples differ in length; {n:,} showers of each are compared.")
+    if training is None:
+        without = "no naive generators, no memorisation check" if rules.naive else "no memorisation check"
+        case.notes.append(f"No training showers were given: {without}.")
+    return case
 
 
-def _check_detector(reference: Source, name: str, source: Source) -> None:
-    if not source.detector.same_grid(reference.detector):
-        raise CaloforgeError(
-            f"The {name} showers are of detector '{source.detector.name}' with {source.detector.n_voxels} voxels, "
-            f"expected '{reference.detector.name}' with {reference.detector.n_voxels} as in the reference; "
-            "give files of one detector."
+def _reference(source: Source, threshold_mev: float, with_voxels: bool, advance: Advance) -> Sample:
+    """The reference, with the counts of its voxels in bins that its largest one ends."""
+    found = Sample.gather("reference", source, threshold_mev=threshold_mev, advance=advance)
+    if not with_voxels:
+        return found
+    edges = voxel_edges(found)
+    return found.with_voxels(edges)
+
+
+def _run(case: Case, parts: tuple[str, ...]) -> None:
+    for part in parts:
+        if part == "classifiers":
+            _classify(case)
+        else:
+            run: Callable[[Case], None] = import_module(f"caloforge.evaluation.parts.{_PARTS[part]}").run
+            run(case)
+
+
+def _classify(case: Case) -> None:
+    if case.protocol.panel is not None:
+        from caloforge.evaluation.parts.panel import run
+    else:
+        from caloforge.evaluation.parts.official import run
+    run(case)
+
+
+def _results(case: Case, particle: str | None) -> Results:
+    """The result file's data, in the order of docs/results.md."""
+    (first, top), *rest = case.found.items()
+    for entry in case.found.values():
+        hasty = " A quick look, with too few showers for a verdict." if case.protocol.quick else ""
+        entry["verdict"] = verdict(entry) + hasty
+    sizes = {"training": case.training, "floor": case.floor}
+    return dict(
+        plain(
+            {
+                "schema": SCHEMA,
+                "caloforge": __version__,
+                "protocol": case.protocol.as_dict(),
+                "seed": case.seed,
+                "detector": {"name": case.detector.name, "fingerprint": case.detector.fingerprint()},
+                "particle": particle,
+                "showers": {
+                    "reference": len(case.reference),
+                    **{label: 0 if sample is None else len(sample.source) for label, sample in sizes.items()},
+                    **{label: len(sample) for label, sample in case.samples.items()},
+                },
+                "compared": case.n,
+                "name": first,
+                **top,
+                "others": dict(rest),
+                **case.results,
+                "seconds_per_shower": _times(case),
+                "seconds": case.watch.all_seconds(),
+                "notes": case.notes,
+            }
         )
+    )
 
 
-def _separate(judgement: Judgement, n: int, seed: int) -> None:
-    reference, training, results = judgement.reference, judgement.training, judgement.results
-    bins = binnings(reference.detector, reference.features, training.features if training else None)
-    edges = voxel_edges(reference)
-    whole = Binned.of(reference, edges)
-    first = slice(0, n)
-    for name, sample in judgement.others.items():
-        found = separations(whole.rows(first), Binned.of(sample, edges).rows(first), bins, edges, reference)
-        judgement.comparisons[name] = found
-        results["samples"][name]["separation"] = {
-            key: {"value": one.separation, "error": one.error, "outside": one.outside, "note": one.note}
-            for key, one in found.items()
-        }
-    results["bins"] = as_lists({**bins, VOXELS: edges})
-    results["showers_per_separation"] = n
-    if training is not None and len(training) >= n:
-        splits = judgement.protocol.separation_splits
-        floor = separation_floor(whole, Binned.of(training, edges), n, bins, edges, splits, seed)
-        results["floor"]["separation"] = {
-            key: {"mean": mean, "spread": spread} for key, (mean, spread) in floor.items()
-        }
-    elif training is not None:
-        results["notes"].append(
-            f"There are only {len(training)} training showers for {n} in the comparison: separations have no floor."
-        )
-
-
-def _classify(judgement: Judgement, n: int, seed: int) -> None:
-    reference, rules = judgement.reference, judgement.protocol
-    results = judgement.results
-    if n < 5 * rules.folds:
-        raise CaloforgeError(
-            f"There are {n} showers a class, expected at least {5 * rules.folds} for classifiers; "
-            "give more showers or use --protocol caloforge-1."
-        )
-    results["showers_per_class"] = n
-    floor = _floor(judgement, n, seed)
-    results["floor"]["classifiers"] = {
-        "n": floor.n, "source": floor.source,
-        "auc": {kind: {"mean": mean, "spread": spread} for kind, (mean, spread) in floor.auc.items()},
-    }  # fmt: skip
-    for name, sample in judgement.others.items():
-        rows, other = _choose(reference, sample, n, seed)
-        verdicts = judge(reference, rows, sample, other, rules, seed)
-        judgement.verdicts[name] = verdicts
-        entry = results["samples"][name]
-        entry["classifiers"] = {kind: verdict.as_dict() for kind, verdict in verdicts.items()}
-        best = verdicts[HEADLINE]
-        mean, spread = floor.auc[HEADLINE]
-        sigma = float(np.hypot(best.auc_error, spread / np.sqrt(max(rules.floor_splits, 1))))
-        entry["indistinguishable"] = bool(best.auc - mean < 2 * sigma and sigma <= 0.01)
-        against = {str(n): [best.auc, best.auc_error]}
-        if rules.floor_splits and not name.startswith("naive"):
-            size = 250
-            while size < n:
-                rows, other = _choose(reference, sample, size, seed)
-                one = judge(reference, rows, sample, other, rules, seed, seeds=1)[HEADLINE]
-                against[str(size)] = [one.auc, one.auc_error]
-                size *= 2
-        entry["auc_against_n"] = dict(sorted(against.items(), key=lambda item: int(item[0])))
-
-
-def _floor(judgement: Judgement, n: int, seed: int) -> Floor:
-    rules, training = judgement.protocol, judgement.training
-    if rules.floor_splits and training is not None and len(training) >= n:
-        return measured_floor(judgement.reference, training, n, rules, seed, rules.floor_splits)
-    found = stored_floor(judgement.reference, n) if not rules.floor_splits else None
-    if found is None:
-        judgement.results["notes"].append(f"No Geant4-against-Geant4 floor at n = {n}: the expected 0.5 is shown.")
-    return found or expected_floor(n)
-
-
-def _choose(reference: Sample, other: Sample, n: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """n rows of both; the same rows where the energies agree row by row."""
-    rng = numpy_generator(seed, "evaluation.rows", n)
-    rows = np.sort(rng.choice(len(reference), n, replace=False))
-    twins = paired(reference, other)
-    return rows, rows if twins else np.sort(rng.choice(len(other), n, replace=False))
-
-
-def _neighbours(judgement: Judgement, known: Showers) -> None:
-    detector, trained = judgement.reference.detector, thresholded(known)
-    for name, sample in {"reference": judgement.reference, **judgement.others}.items():
-        rows = np.arange(min(len(sample), NEIGHBOURS), dtype=np.int64)
-        queries = thresholded(rows_of(sample.source, rows))
-        judgement.distances[name] = nearest_distances(queries, trained, detector)
-    for name in judgement.others:
-        found = memorisation(judgement.distances[name], judgement.distances["reference"])
-        judgement.results["samples"][name]["memorisation"] = found.as_dict()
-
-
-def _times(reference: Source, others: Mapping[str, Source]) -> dict[str, float]:
+def _times(case: Case) -> dict[str, float]:
     """Seconds per shower that the files themselves tell in their attribute `seconds_per_shower`."""
     found = {}
-    for name, source in {"geant4": reference, **others}.items():
-        value = getattr(source, "attributes", {}).get("seconds_per_shower")
+    for label, sample in {"geant4": case.reference, **case.samples}.items():
+        value = getattr(sample.source, "attributes", {}).get("seconds_per_shower")
         if value is not None:
-            found[name] = float(value)
+            found[label] = float(value)
     return found
+
+
+def write_report(case: Case, folder: Path) -> None:
+    """The page, the same as Markdown, and its figures, beside results.json."""
+    from caloforge.evaluation.exhibits import arrays_of
+    from caloforge.evaluation.page import write_page
+
+    write_page(case.results, arrays_of(case), folder)

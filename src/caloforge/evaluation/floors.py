@@ -1,44 +1,59 @@
-"""The floor of the classifiers: what the same procedure says of Geant4 against Geant4."""
+"""The floor of the panel: what the same procedure says of Geant4 against Geant4."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 
 import numpy as np
 
-from caloforge.evaluation.panel import HEADLINE, judge
-from caloforge.evaluation.protocols import Protocol
+from caloforge.evaluation.case import Geant4Pair
+from caloforge.evaluation.panel import HEADLINE, Verdict, judge
+from caloforge.evaluation.protocol import Panel
 from caloforge.evaluation.sample import Sample
 from caloforge.evaluation.scores import expected_error
 from caloforge.observables import known_as
-from caloforge.randomness import numpy_generator, stream_seed
+from caloforge.randomness import stream_seed
 
 
 @dataclass(frozen=True)
 class Floor:
-    """AUC and spread by classifier at n showers a class; source: 'measured', 'stored' or 'expected' (0.5, formula)."""
+    """AUC and spread of one measurement by classifier, at n showers a class.
+
+    source: where the showers come from, or 'stored', or 'expected' (0.5 and the formula's error). draws: repetitions;
+    verdicts: the pairs and their headlines.
+    """
 
     n: int
     source: str
     auc: dict[str, tuple[float, float]]
+    draws: int = 0
+    verdicts: tuple[tuple[Geant4Pair, Verdict], ...] = ()
 
 
-def measured_floor(reference: Sample, training: Sample, n: int, protocol: Protocol, seed: int, splits: int) -> Floor:
-    """Run the panel, one seed each, on `splits` random choices of n reference and n training showers.
+def measured_floor(
+    pairs: Iterable[Geant4Pair], settings: Panel, seed: int, done: Callable[[int], None] | None = None
+) -> Floor:
+    """Run the panel, one seed each, on several random pairs of Geant4 samples (at least one).
 
-    The training showers may be one side because no model is involved.
+    Training showers may be one side because no model is involved.
     """
     found: dict[str, list[float]] = {}
-    for split in range(splits):
-        rng = numpy_generator(seed, "evaluation.floor", split)
-        rows = [np.sort(rng.choice(len(side), n, replace=False)) for side in (reference, training)]
-        one = stream_seed(seed, "evaluation.floor", split)
-        verdicts = judge(reference, rows[0], training, rows[1], protocol, one, seeds=1, bootstrap=0)
+    headlines = []
+    n, source = 0, ""
+    for draw, pair in enumerate(pairs):
+        one = stream_seed(seed, "evaluation.floor", draw)
+        sides = pair.one, pair.one_rows, pair.two, pair.two_rows
+        verdicts = judge(*sides, settings, one, seeds=1, bootstrap=0, done=done)
         for kind, verdict in verdicts.items():
             found.setdefault(kind, []).append(verdict.auc)
-    return Floor(n, "measured", {k: (float(np.mean(v)), float(np.std(v, ddof=1))) for k, v in found.items()})
+        headlines.append((pair, verdicts[HEADLINE]))
+        n, source = pair.n, pair.source
+    draws = len(found[HEADLINE])
+    auc = {kind: (float(np.mean(v)), float(np.std(v, ddof=1)) if draws > 1 else 0.0) for kind, v in found.items()}
+    return Floor(n, source, auc, draws, tuple(headlines))
 
 
 def stored_floor(reference: Sample, n: int) -> Floor | None:

@@ -63,8 +63,8 @@ def nearest_distances(
         rows = np.arange(start, start + len(block))
         one = _normalised(np.take_along_axis(np.asarray(showers_mev)[rows], orders[view], axis=1))
         two = _normalised(np.asarray(training_mev)[place])
-        overlap: NDArray[np.float64] = np.einsum("ij,ij->i", one, two)
-        return np.sqrt(np.clip(2.0 - 2.0 * overlap, 0.0, None))
+        distances: NDArray[np.float64] = np.sqrt(np.clip(2.0 - 2.0 * np.einsum("ij,ij->i", one, two), 0.0, None))
+        return distances
 
     with threadpool_limits(1, user_api="blas"):
         parts = list(in_order(nearest, range(0, len(query), QUERIES), threads))

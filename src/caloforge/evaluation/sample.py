@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -37,10 +37,12 @@ def spans(source: Source, limit: int | None = None) -> Iterator[tuple[int, int]]
     """
     stop = len(source) if limit is None else min(limit, len(source))
     rows = max(1, min(CHUNK_ROWS, CHUNK_VOXELS // source.detector.n_voxels))
+    ahead = 0
     if isinstance(source, ShowerFile):
         rows = max(1, rows // source.block_rows) * source.block_rows
-    for start in range(0, stop, rows):
-        yield start, min(start + rows, stop)
+        ahead = source.first_row % source.block_rows
+    for start in range(-ahead, stop, rows):
+        yield max(start, 0), min(start + rows, stop)
 
 
 def read(source: Source, start: int, stop: int, threads: int | None = None) -> Showers:
@@ -112,6 +114,7 @@ class Sample:
         threshold_mev: float | None = None,
         voxel_edges: NDArray[np.float64] | None = None,
         threads: int | None = None,
+        advance: Callable[[int], None] | None = None,
     ) -> Sample:
         """Read a source once, in chunks that all cores share (or `threads`); the result does not depend on them.
 
@@ -119,6 +122,7 @@ class Sample:
         threshold_mev: of the protocol; by default the detector's own.
         voxel_edges:   edges of the voxels' energies where they are known (from the reference): their histograms are
                        then taken in the same pass, else in one of their own.
+        advance:       called with the number of showers of every chunk that is done.
 
         Raises CaloforgeError where it is empty or not finite.
         """
@@ -134,10 +138,12 @@ class Sample:
 
         def measure(start: int, showers: Showers) -> tuple[int, Features, float, Floats, NDArray[np.uint32]]:
             sums = layer_sums(showers.deposits_mev, detector, threshold, bins)
-            if not np.isfinite(sums.energy).all():
-                raise CaloforgeError(
-                    f"The {name} sample has deposits that are not finite, expected finite ones; generate those again."
-                )
+            for what, values in (("deposits", sums.energy), ("incident energies", showers.incident_energy_mev)):
+                if not np.isfinite(values).all():
+                    raise CaloforgeError(
+                        f"The {name} sample has {what} that are not finite, expected finite ones; repair or drop these "
+                        "showers."
+                    )
             features = features_of(sums, showers.incident_energy_mev, detector, threshold)
             return start, features, float(sums.largest.max(initial=0.0)), sums.total_mev, sums.counts
 
@@ -145,6 +151,8 @@ class Sample:
             if table is None:
                 table = FeatureTable(n, features)
             table.put(start, features)
+            if advance is not None:
+                advance(len(features))
             brightest = max(brightest, largest)
             total += part
             if counts is not None:
@@ -152,6 +160,11 @@ class Sample:
         assert table is not None
         voxels = None if bins is None or counts is None else (bins.edges, counts)
         return Sample(name, source, table.features(), brightest, total / n, threshold, voxels)
+
+    def with_voxels(self, edges: Floats, threads: int | None = None) -> Sample:
+        """The same sample with the voxels' histograms in these edges kept; it is read once more for them."""
+        bins = np.asarray(edges, dtype=np.float64)
+        return replace(self, voxels=(bins, self.voxel_histograms(bins, threads)))
 
     def voxel_histograms(self, edges: Floats, threads: int | None = None) -> NDArray[np.uint32]:
         """Histogram of the voxel energies of every shower, (N, B + 2): below the edges, the bins, above.

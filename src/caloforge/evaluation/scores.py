@@ -34,22 +34,33 @@ def bootstrap_error(scores: Floats, labels: NDArray[np.bool_], resamplings: int,
     return float(np.std(values, ddof=1))
 
 
-def divergence(scores: Floats, labels: NDArray[np.bool_], folds: NDArray[np.int64]) -> tuple[float, float]:
-    """Jensen-Shannon divergence (1 - BCE / ln 2) of scores that are logits, by cross-fitted Platt scaling,
-    and its statistical error.
+def cross_fitted(scores: Floats, labels: NDArray[np.bool_], folds: NDArray[np.int64]) -> Floats:
+    """Probabilities (N,) within [1e-6, 1 - 1e-6] from scores (N,) that are logits, by Platt scaling.
 
-    In every fold the scores are calibrated by a logistic curve that was fitted to the other folds. 0 means that the
-    two cannot be told apart, 1 that they can always; a little below 0 is possible.
+    In every fold the scores are calibrated by a logistic curve that was fitted to the other folds.
     """
     from sklearn.linear_model import LogisticRegression
 
-    loss = np.zeros(len(scores))
+    found = np.zeros(len(scores))
     spread = float(np.std(scores)) or 1.0
     column = (scores[:, None] - np.mean(scores)) / spread
     for fold in np.unique(folds):
         held_out = folds == fold
         fitted = LogisticRegression(C=1e4).fit(column[~held_out], labels[~held_out])
-        probability = np.clip(fitted.predict_proba(column[held_out])[:, 1], 1e-6, 1 - 1e-6)
-        loss[held_out] = -np.where(labels[held_out], np.log(probability), np.log1p(-probability))
+        found[held_out] = np.clip(fitted.predict_proba(column[held_out])[:, 1], 1e-6, 1 - 1e-6)
+    return found
+
+
+def divergence(scores: Floats, labels: NDArray[np.bool_], folds: NDArray[np.int64]) -> tuple[float, float]:
+    """Jensen-Shannon divergence, and its statistical error, of logits (N,) by cross-fitted Platt scaling."""
+    return divergence_of(cross_fitted(scores, labels, folds), labels)
+
+
+def divergence_of(probabilities: Floats, labels: NDArray[np.bool_]) -> tuple[float, float]:
+    """Jensen-Shannon divergence (1 - BCE / ln 2) of calibrated probabilities (N,), and its statistical error.
+
+    0 means that the two cannot be told apart, 1 that they can always; a little below 0 is possible.
+    """
+    loss = -np.where(labels, np.log(probabilities), np.log1p(-probabilities))
     error = np.std(loss, ddof=1) / np.sqrt(len(loss)) / np.log(2.0)
     return float(1.0 - np.mean(loss) / np.log(2.0)), float(error)

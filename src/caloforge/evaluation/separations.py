@@ -21,7 +21,6 @@ from caloforge.observables import (
     response_edges,
 )
 from caloforge.observables.separation import RESAMPLINGS
-from caloforge.randomness import numpy_generator
 from caloforge.threads import in_order
 
 Edges = NDArray[np.float64]
@@ -81,20 +80,6 @@ def separations(
     found = dict(chain.from_iterable(in_order(work, batches, threads)))
     found[VOXELS] = compare_counts(reference[1], other[1], voxels, resamplings=resamplings, seed=seed)
     return found
-
-
-def separation_floor(
-    reference: Binned, training: Binned, n: int, bins: Mapping[str, Edges], voxels: Edges, splits: int, seed: int
-) -> dict[str, tuple[float, float]]:
-    """Mean and spread of each separation power between n Geant4 showers of the reference and n of the training part."""
-    found: dict[str, list[float]] = {}
-    for split in range(splits):
-        rng = numpy_generator(seed, "evaluation.separation-floor", split)
-        parts = [part.rows(rng.choice(len(part.sample), n, replace=False)) for part in (reference, training)]
-        compared = separations(parts[0], parts[1], bins, voxels, reference.sample, resamplings=0)
-        for name, comparison in compared.items():
-            found.setdefault(name, []).append(comparison.separation)
-    return {name: (float(np.mean(values)), float(np.std(values))) for name, values in found.items()}
 
 
 def kind_of(name: str) -> str:

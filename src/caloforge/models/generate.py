@@ -24,6 +24,7 @@ from caloforge.files import replaced, write_text
 from caloforge.generative.flow_matching import OdeSettings
 from caloforge.models.checkpoint import load_checkpoint
 from caloforge.models.sampling import chosen_sampler
+from caloforge.models.seen import Seen
 from caloforge.models.shower_model import ShowerModel
 from caloforge.randomness import numpy_generator, stream_seed
 from caloforge.showers import Showers, ShowerWriter
@@ -120,7 +121,10 @@ def generate(
                     np.savez(file, deposits=deposits, redrawn=sum(part[1] for part in parts))
             if progress is not None:
                 progress(stop)
-    redrawn = _merge(out, pieces, energies, model, settings, str(provenance.get("stage", "")), recipe.name)
+    seen = Seen.of_checkpoint(provenance)
+    about = {"recipe": recipe.name, "stage": str(provenance.get("stage", "")), **(seen.attributes() if seen else {})}
+    particle = provenance.get("data", {}).get("attributes", {}).get("particle") or model.detector.particle
+    redrawn = _merge(out, pieces, energies, model, settings, about, str(particle))
     shutil.rmtree(partial)
     return Generated(len(energies), redrawn, seconds)
 
@@ -234,25 +238,24 @@ def _merge(
     energies: NDArray[np.float32],
     model: ShowerModel,
     settings: dict[str, Any],
-    stage: str,
-    recipe: str,
+    about: dict[str, str],
+    particle: str,
 ) -> int:
-    """Write the pieces into one file; returns the number of draws repeated."""
+    """Write the pieces into one file with attributes about the model; returns the number of draws repeated."""
     redrawn = 0
     for piece in pieces:
         with np.load(piece) as stored:
             redrawn += int(stored["redrawn"])
     attributes = {
         "generator": f"caloforge {__version__}",
-        "recipe": recipe,
-        "stage": stage,
+        **about,
         "redrawn": redrawn,
         **{key: settings[key] for key in ("weights_sha256", "seed", "batch", "threads", "mirrors", "torch")},
     }
     if settings["sampler"] is not None:
         attributes["sampler"] = json.dumps(settings["sampler"])
-    if model.detector.particle:
-        attributes["particle"] = model.detector.particle
+    if particle:
+        attributes["particle"] = particle
     first = 0
     with ShowerWriter(out, model.detector, attributes=attributes) as writer:
         for piece in pieces:

@@ -33,7 +33,7 @@ def known_as(detector: Detector) -> str:
 def energy_edges(threshold_mev: float, largest_mev: float, n_edges: int) -> Edges:
     """Logarithmic edges from the threshold to the reference's largest value, which the last bin contains.
 
-    A reference that never reaches the threshold gets one decade above it, so that its histogram is empty, not missing.
+    A largest value below the threshold gets one decade above it, so that a histogram is empty, not missing.
     """
     lowest = threshold_mev if threshold_mev > 0 else 1e-6
     largest = float(largest_mev) if largest_mev > lowest else lowest * 10
@@ -100,9 +100,10 @@ class Binning:
     def edges(self, detector: Detector, reference: Features, training: Features | None = None) -> dict[str, Edges]:
         """Edges for every observable of `Features.table()` that the protocol knows, by its name.
 
-        Official bins on the CaloChallenge detectors, those of protocol caloforge-1 on calogan, sparsity in 20 bins and
-        layer energies in 39 logarithmic bins up to the reference's maximum everywhere; the rest has 100 bins between
-        the 0.1 % and 99.9 % quantiles of the Geant4 training showers (of the reference where there are none).
+        Official bins on the CaloChallenge detectors, those of protocol caloforge-1 on calogan; everywhere sparsity in
+        20 bins and layer energies in 39 logarithmic bins up to the reference's maximum (where a layer never reaches the
+        threshold, up to the largest incident energy); the rest has 100 bins between the 0.1 % and 99.9 % quantiles of
+        the Geant4 training showers (of the reference where there are none).
         Raises CaloforgeError where an official binning is asked for another detector.
         """
         known = known_as(detector)
@@ -120,8 +121,10 @@ class Binning:
             if kind in self.absent:
                 continue
             if kind == "E":
-                largest = values[np.isfinite(values)].max(initial=0.0)
-                found = energy_edges(reference.threshold_mev, float(largest), 40)
+                largest = float(values[np.isfinite(values)].max(initial=0.0))
+                if largest <= reference.threshold_mev:
+                    largest = float(reference.incident_energy_mev.max(initial=0.0))
+                found = energy_edges(reference.threshold_mev, largest, 40)
             elif kind == "Sparsity":
                 found = np.linspace(0.0, 1.0, 21)
             elif kind == "Etot / Einc" and challenge:
@@ -141,6 +144,8 @@ BINNINGS: Registry[Binning] = Registry("binning", "caloforge.binnings")
 _OLD_THRESHOLDS = (("ds1-photons", 10.0), ("ds1-pions", 10.0))
 BINNINGS.add("2022-10", Binning("2022-10", _OLD_THRESHOLDS, ("Sparsity", "EC r", "Width r"), official=True))
 BINNINGS.add("2023-11", Binning("2023-11", official=True))
+_VIT4HEP_THRESHOLDS = tuple((name, 0.015) for name in ("ds1-photons", "ds1-pions", "ds2", "ds3"))
+BINNINGS.add("vit4hep", Binning("vit4hep", _VIT4HEP_THRESHOLDS, official=True))
 BINNINGS.add("caloforge-1", Binning("caloforge-1"))
 
 

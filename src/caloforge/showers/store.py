@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,8 @@ class ShowerFile:
     """Further datasets with one row per shower, which become conditions and extras."""
     other_datasets: list[str]
     """Datasets that have not one row per shower, which are not read."""
+    first_row: int
+    """Row of the file that is row 0 here: 0, unless `between` chose."""
 
     def __init__(
         self, path: Path | str, detector: Detector | str | None = None, format: str | None = None, gev: str = "none"
@@ -67,6 +70,7 @@ class ShowerFile:
         self.format = FORMATS[format] if format is not None else self._recognise(list(sets))
         self._check_required(sets)
         self._length: int = int(sets[self.format.required[0]].shape[0])
+        self.first_row = 0
         self._shapes = {name: dataset.shape for name, dataset in sets.items()}
         self._columns = [
             name for name, d in sets.items() if d.ndim and d.shape[0] == self._length and d.dtype.kind in "fiub"
@@ -102,7 +106,7 @@ class ShowerFile:
         """
         start, stop, _ = slice(start, stop).indices(len(self))
         showers = self._decode(start, max(start, stop), threads)
-        check_values(showers, str(self.path), start)
+        check_values(showers, str(self.path), self.first_row + start)
         return showers
 
     def read_rows(self, rows: Array) -> Showers:
@@ -124,7 +128,7 @@ class ShowerFile:
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
         showers = Showers.concatenate(parts)
-        check_values(showers, str(self.path), ordered)
+        check_values(showers, str(self.path), self.first_row + ordered)
         return showers if np.array_equal(back, np.arange(len(back))) else showers[back]
 
     def chunks(self, rows: int = 1000, start: int = 0, stop: int | None = None) -> Iterator[Showers]:
@@ -141,6 +145,21 @@ class ShowerFile:
             showers = parts[0] if len(parts) == 1 else Showers.concatenate(parts)
             yield showers[: last - first] if len(showers) > last - first else showers
             held = showers[last - first :] if len(showers) > last - first else None
+
+    def between(self, start: int, stop: int) -> ShowerFile:
+        """The same file as if it had only the rows start to stop, read as lazily.
+
+        Raises CaloforgeError where it has no such rows.
+        """
+        if not 0 <= start < stop <= len(self):
+            raise CaloforgeError(
+                f"Rows {start} to {stop} were asked of {self.path}, which has {len(self)}; choose rows within 0 to "
+                f"{len(self)}."
+            )
+        part = copy(self)
+        part._handle, part._process = None, -1
+        part.first_row, part._length = self.first_row + start, stop - start
+        return part
 
     def copy_dataset(self, name: str, target: h5py.File) -> None:
         """Copy a dataset to another open file as it is stored, in constant memory."""
@@ -168,6 +187,7 @@ class ShowerFile:
 
     def _decode(self, start: int, stop: int, threads: int | None = None) -> Showers:
         file = self._file()
+        start, stop = start + self.first_row, stop + self.first_row
         try:
             arrays = {name: read_rows(file[name], start, stop, threads) for name in self._columns}
         except (OSError, RuntimeError) as error:

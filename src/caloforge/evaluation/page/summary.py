@@ -1,0 +1,126 @@
+"""The head of the page: the verdict and the numbers that speak for the rest, each beside its floor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from caloforge.evaluation.page.reading import headline, judged, models, significance
+from caloforge.evaluation.page.section import Block, Card, Cards, Notes, Section
+from caloforge.evaluation.page.verdict import SURE, excess, verdict
+
+Results = Mapping[str, Any]
+
+
+def summary(results: Results) -> Section:
+    """Verdict of every model, cards of the first one, notes."""
+    blocks: list[Block] = [results.get("verdict") or verdict(results)]
+    others = [f"{name}: {one.get('verdict') or verdict(one)}" for name, one in models(results).items()][1:]
+    if others:
+        blocks.append(Notes(others))
+    cards = [card for card in _cards(results) if card]
+    if cards:
+        blocks.append(Cards(cards))
+    notes = [str(note) for note in results.get("notes") or []]
+    if (results.get("protocol") or {}).get("quick") and not results.get("verdict"):
+        notes.insert(0, "A quick look: too few showers and trainings for a verdict to rely on.")
+    if notes:
+        blocks.append(Notes(notes))
+    return Section("summary", "Summary", blocks)
+
+
+def _cards(results: Results) -> list[Card | None]:
+    return [
+        _auc(results), _jsd(results), _distance(results, "fpd"), _distance(results, "kpd"), _histograms(results),
+        _memory(results), _time(results),
+    ]  # fmt: skip
+
+
+def _look(sigma: float) -> str:
+    return "good" if sigma < 2 else "fair" if sigma < 5 else "bad"
+
+
+def _auc(results: Results) -> Card | None:
+    best = headline(results)
+    if best is None:
+        return None
+    name, one = best
+    floor = one.get("floor")
+    sigma = significance(one["auc"], one.get("auc_error"), floor, one.get("floor_spread"), 0.5)
+    below = "floor 0.5 (expected)" if floor is None else f"floor {floor:.3f}" + _pm(one.get("floor_spread"), 3)
+    look = "good" if sigma < 2 else "fair" if one["auc"] < 0.8 else "bad"
+    gauge = (2 * one["auc"] - 1, None if floor is None else 2 * floor - 1)
+    return Card(f"AUC, {name}", f"{one['auc']:.3f}{_pm(one.get('auc_error'), 3)}", below, look, gauge)
+
+
+def _jsd(results: Results) -> Card | None:
+    best = headline(results)
+    if best is None or best[1].get("jsd") is None:
+        return None
+    one = best[1]
+    floor = one.get("floor_jsd")
+    below = "floor 0 (expected)" if floor is None else f"floor {floor:.3f}"
+    return Card("JSD", f"{one['jsd']:.3f}{_pm(one.get('jsd_error'), 3)}", below, "", (one["jsd"], floor))
+
+
+def _distance(results: Results, key: str) -> Card | None:
+    one = results.get(key)
+    if not one:
+        return None
+    floor = one.get("floor")
+    below = "no floor" if floor is None else f"floor {1e3 * floor:.3g}{_pm(_thousand(one.get('floor_error')), 2)}"
+    if one.get("comparable") is False:
+        below += "; too few showers to compare with others"
+    sigma = significance(one["value"], one.get("error"), floor, one.get("floor_error"))
+    look = "" if floor is None else _look(sigma)
+    return Card(f"{key.upper()} · 1000", f"{1e3 * one['value']:.3g}{_pm(_thousand(one.get('error')), 2)}", below, look)
+
+
+def _histograms(results: Results) -> Card | None:
+    powers = results.get("separation_power")
+    if not powers:
+        return None
+    known = [one for one in powers.values() if one.get("floor") is not None]
+    if not known:
+        worst = max(powers, key=lambda name: float(powers[name]["value"]))
+        return Card("largest separation power", f"{powers[worst]['value']:.3g}", worst)
+    far = sum(excess(one) > SURE for one in known)
+    share = far / len(known)
+    look = "good" if share < 0.03 else "fair" if share < 0.3 else "bad"
+    return Card("histograms above their floor", f"{far} of {len(known)}", "by more than 3 standard errors", look)
+
+
+def _memory(results: Results) -> Card | None:
+    one = results.get("memorisation")
+    if not one:
+        return None
+    below = f"{100 * one['close']:.1f} % closer than 99 % of Geant4 (1 % expected)"
+    return Card(
+        "copies of the training set", "found" if one["found"] else "none", below, "bad" if one["found"] else "good"
+    )
+
+
+def _time(results: Results) -> Card | None:
+    times = results.get("seconds_per_shower") or {}
+    name = next(iter(judged(results)))
+    own = times.get(name, times.get("generated"))
+    if not own:
+        return None
+    base = times.get("geant4")
+    below = f"{speed(base / own)} times as fast as Geant4" if base else "Geant4's time is not known"
+    return Card("time per shower", f"{1e3 * own:.3g} ms", below)
+
+
+def speed(factor: float) -> str:
+    """A ratio with three digits at most, never with an exponent."""
+    return f"{float(f'{factor:.3g}'):,.0f}" if factor >= 100 else f"{factor:.3g}"
+
+
+def _thousand(value: float | None) -> float | None:
+    return None if value is None else 1e3 * value
+
+
+def _pm(error: float | None, digits: int) -> str:
+    if error is None:
+        return ""
+    return f" ± {error:.{digits}f}" if digits == 3 else f" ± {error:.{digits}g}"

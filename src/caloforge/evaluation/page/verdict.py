@@ -1,0 +1,138 @@
+"""The verdict in words: how well a classifier tells the showers from Geant4, and where they differ."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from caloforge.evaluation.page.reading import ONE_ENERGY, headline, kinds, layer_of, significance
+
+FEW, SURE = 0.01, 3.0
+WORDS = ((0.55, "barely"), (0.65, "somewhat"), (0.8, "clearly"), (0.95, "well"), (1.01, "almost always"))
+PLAIN = {
+    "E": "layer energies", "Etot / Einc": "total response", "voxel distribution": "voxel energies",
+    "Sparsity": "sparsity", "EC r": "radial centres", "Width r": "radial widths",
+}  # fmt: skip
+
+
+def verdict(results: Mapping[str, Any]) -> str:
+    """One sentence about the sample at the top of the results (or about one of `others`).
+
+    With classifiers: whether the headline AUC lies above its floor by two standard errors; if not, whether the error
+    is small enough (at most 0.01) to say more than that nothing was seen. Without: how many separation powers lie
+    three standard errors above their floor. Where: the layers, observables and energies that hold most of the excess.
+    """
+    best = headline(results)
+    if best is None:
+        return _of_histograms(results)
+    numbers = best[1]
+    auc, error, floor = float(numbers["auc"]), numbers.get("auc_error"), numbers.get("floor")
+    said = f"AUC {auc:.3f} ± {error or 0.0:.3f}, floor {'0.5 (expected)' if floor is None else f'{floor:.3f}'}"
+    above = significance(auc, error, floor, numbers.get("floor_spread"), 0.5)
+    sigma = math.hypot(error or 0.0, numbers.get("floor_spread") or 0.0)
+    n = f" with {numbers['n']:,} showers a class" if numbers.get("n") else ""
+    if results.get("indistinguishable", above < 2 and sigma <= FEW):
+        text = f"Not distinguishable from Geant4 by a classifier{n} ({said})"
+    elif above < 2:
+        text = f"No difference from Geant4 is seen{n}, but one of {2 * sigma:.2f} in the AUC could hide there ({said})"
+    else:
+        share = 0.5 + 0.5 * (auc - (floor or 0.5)) / max(1 - (floor or 0.5), 1e-9)
+        word = next(word for limit, word in WORDS if share < limit)
+        where = _where(results)
+        text = f"Distinguishable from Geant4 by a classifier, {word}{where} ({said})"
+    return text + _memory(results) + "."
+
+
+def _of_histograms(results: Mapping[str, Any]) -> str:
+    powers = results.get("separation_power") or {}
+    if not powers:
+        return "No classifier and no histogram was asked for, so there is no verdict."
+    known = {name: one for name, one in powers.items() if one.get("floor") is not None}
+    if not known:
+        worst = max(powers, key=lambda name: float(powers[name]["value"]))
+        return (
+            f"No classifier was asked for and no floor is known; of {len(powers)} histograms {worst} differs most "
+            f"(separation power {powers[worst]['value']:.4f}){_memory(results)}."
+        )
+    far = [name for name in known if excess(known[name]) > SURE]
+    if not far:
+        text = f"All {len(known)} histograms agree with Geant4 within their floors"
+    else:
+        text = f"{len(far)} of {len(known)} histograms differ from Geant4 by more than their floors{_where(results)}"
+    return f"{text} (no classifier was asked for){_memory(results)}."
+
+
+def excess(one: Mapping[str, Any]) -> float:
+    """How many standard errors a separation power lies above its floor; at most 1000, so that sums stay finite."""
+    return min(significance(one["value"], one.get("error"), one.get("floor"), one.get("floor_spread")), 1000.0)
+
+
+def _memory(results: Mapping[str, Any]) -> str:
+    return "; it repeats training showers" if (results.get("memorisation") or {}).get("found") else ""
+
+
+def _where(results: Mapping[str, Any]) -> str:
+    parts = [part for part in (_layers(results), _observable(results), _energies(results)) if part]
+    if not parts:
+        return ""
+    return ", mostly " + (" ".join(parts) if len(parts) < 3 else f"{parts[0]} {parts[2]}, {parts[1]}")
+
+
+def _mean_excess(powers: Mapping[str, Any], names: list[str]) -> float:
+    return sum(math.sqrt(max(excess(powers[name]), 0.0)) for name in names) / len(names)
+
+
+def _layers(results: Mapping[str, Any]) -> str:
+    """The layers whose observables differ at least two thirds as much as those of the worst layer, if they are few."""
+    powers = results.get("separation_power") or {}
+    by_layer: dict[str, list[str]] = {}
+    for name in powers:
+        layer = layer_of(name)
+        if layer is not None:
+            by_layer.setdefault(layer, []).append(name)
+    if len(by_layer) < 2:
+        return ""
+    means = {layer: _mean_excess(powers, names) for layer, names in by_layer.items()}
+    top = max(means.values())
+    order = list(means)
+    chosen = [index for index, layer in enumerate(order) if means[layer] >= 2 / 3 * top]
+    if top <= 1 or len(chosen) > 0.6 * len(order):
+        return ""
+    runs: list[list[int]] = []
+    for index in chosen:
+        if runs and index == runs[-1][-1] + 1:
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    runs = sorted(runs, key=lambda run: -sum(means[order[index]] for index in run))[:3]
+    said = [order[r[0]] if len(r) == 1 else f"{order[r[0]]}-{order[r[-1]]}" for r in sorted(runs)]
+    many = len(said) > 1 or "-" in said[0]
+    return f"in layer{'s' if many else ''} {' and '.join([', '.join(said[:-1])] * (len(said) > 1) + said[-1:])}"
+
+
+def _observable(results: Mapping[str, Any]) -> str:
+    """The kind of observable that differs at least half again as much as the middle one."""
+    powers = results.get("separation_power") or {}
+    means = {kind: _mean_excess(powers, names) for kind, names in kinds(list(powers)).items() if ONE_ENERGY not in kind}
+    if len(means) < 3:
+        return ""
+    ordered = sorted(means.values())
+    kind = max(means, key=lambda key: means[key])
+    if means[kind] <= max(1.5 * ordered[len(ordered) // 2], 1.0):
+        return ""
+    return f"by {PLAIN.get(kind, kind)}"
+
+
+def _energies(results: Mapping[str, Any]) -> str:
+    """Low, high or all energies, by the AUC in bins of the incident energy."""
+    bins = results.get("auc_by_energy") or []
+    if len(bins) < 2:
+        return ""
+    above = [float(one["auc"]) - (0.5 if one.get("floor") is None else float(one["floor"])) for one in bins]
+    sigma = max(float(one.get("auc_error") or 0.0) for one in bins)
+    half = len(bins) // 2
+    low, high = sum(above[:half]) / half, sum(above[-half:]) / half
+    if abs(low - high) < max(2 * sigma / math.sqrt(half), 0.2 * max(low, high), 0.01):
+        return "at all energies" if min(above) > 2 * sigma else ""
+    return "at low energy" if low > high else "at high energy"

@@ -1,0 +1,64 @@
+"""Every runtime that comes along says the same as PyTorch; needs all of them, a C++ compiler and memray."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from caloforge.timing import Results, Settings, benchmark
+from caloforge.timing.runtimes import ORDER
+from caloforge.timing.subject import of_checkpoint, of_decoder
+
+pytestmark = pytest.mark.runtimes
+FOR_SHOWERS = (
+    "pytorch",
+    "pytorch-plain",
+    "torchscript",
+    "onnxruntime",
+    "onnxruntime-bound",
+    "openvino",
+    "fast",
+    "blas",
+)
+
+
+@pytest.fixture(scope="module")
+def decoder(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    settings = Settings(ORDER, (1, 300), repeats=2, sample_s=1e-3)
+    return benchmark(of_decoder("4x30x40"), settings, tmp_path_factory.mktemp("runtimes") / "decoder")
+
+
+@pytest.fixture(scope="module")
+def student(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    settings = Settings(FOR_SHOWERS, (1, 20), repeats=2, sample_s=1e-3, trace=False)
+    return benchmark(of_checkpoint("calogan-student"), settings, tmp_path_factory.mktemp("runtimes") / "student")
+
+
+@pytest.mark.parametrize("name", [name for name in ORDER if name != "pytorch-plain"])
+def test_a_decoder(decoder: Results, name: str) -> None:
+    found = decoder.runtimes[name]
+    assert found["why_not"] is None
+    for batch in (1, 300):
+        at = found["batches"][str(batch)]
+        assert at["difference"] <= (0.05 if found["precision"] == "bfloat16" else 1e-5) and at["median_s"] > 0
+    assert found["threads"]["working"] >= 1 and found["versions"]
+    if not found["bound"]:
+        assert found["memory"]["peak_mb"] > 0.1 and found["memory"]["allocations"] > 10
+        page = decoder.folder / "allocations" / found["memory"]["flame_graph"]
+        assert b"memray" in page.read_bytes()
+
+
+@pytest.mark.parametrize("name", FOR_SHOWERS)
+def test_showers(student: Results, name: str) -> None:
+    found = student.runtimes[name]
+    assert found["why_not"] is None
+    assert found["batches"]["20"]["difference"] < 1e-3
+
+
+def test_what_cannot_run_showers_says_why(tmp_path: Path) -> None:
+    settings = Settings(("jax", "keras", "fast"), (1,), repeats=1, trace=False, watch=False)
+    results = benchmark(of_checkpoint("calogan-vae"), settings, tmp_path / "vae")
+    assert "chains of dense layers" in results.runtimes["jax"]["why_not"]
+    assert "chains of dense layers" in results.runtimes["keras"]["why_not"]
+    assert "FastShowers knows the factors of CaloFlow" in results.runtimes["fast"]["why_not"]
