@@ -56,9 +56,9 @@ def histogram(
     steep = log or top > PEAKED
     y_limits = (max(min(lowest, default=top / 10) / 2, top * 1e-6), top * 2) if steep else (0.0, top * 1.1)
     sheet = Drawing(WIDTH, HEIGHT, _said(name, power, drawn[0][0]))
-    sheet.text(42, 12, name, 10.5, "start", "ink", bold=True)
-    if power:
-        sheet.text(WIDTH - 8, 12, _power(power), 8, "end")
+    said = _power(power) if power else ""
+    sheet.text(42, 12, name, _heading_size(name, WIDTH - 60 - 4.4 * len(said)), "start", "ink", bold=True)
+    sheet.text(WIDTH - 8, 12, said, 8, "end")
     main = Panel(sheet, 42, 20, WIDTH - 50, 120, x_limits, y_limits, log, steep)
     main.filled(edges, expected, "geant4-pale")
     for (_, colour, _), values in zip(reversed(drawn), reversed(shares), strict=True):
@@ -148,6 +148,11 @@ def _within(ratio: Floats, weight: Floats, half: float) -> bool:
     """Whether at least nine tenths of the entries lie in bins whose ratio is within 1 +- half."""
     good = np.isfinite(ratio) & (np.abs(ratio - 1) <= half)
     return bool(weight[good].sum() >= 0.9 * weight.sum())
+
+
+def _heading_size(text: str, room: float) -> float:
+    """Size of a bold text that may be so many pixels wide, for letters of 0.6 times their size."""
+    return min(10.5, room / (0.6 * max(len(text), 1)))
 
 
 def _power(power: Mapping[str, Any]) -> str:
