@@ -13,7 +13,7 @@ JUDGED ?= judged-official
 REPEATS ?= 10
 SIMULATE = $(BIN)/caloforge simulate --workers $(WORKERS) --geant4-data $(GEANT4_DATA)
 
-.PHONY: demo test test-slow test-browser lint docs showers judge-official clean
+.PHONY: demo test test-slow test-browser test-compiler test-runtimes lint docs showers judge-official clean
 
 demo: $(STAMP)
 	$(BIN)/caloforge demo --out $(OUT)
@@ -27,6 +27,16 @@ test-slow: $(STAMP)
 # Needs chromium, chromium-browser or google-chrome.
 test-browser: $(STAMP)
 	$(BIN)/python -m pytest -m browser
+
+# Needs g++ and CMake.
+test-compiler: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[sofie]' -c constraints.txt
+	$(BIN)/python -m pytest -m compiler
+
+# Installs every runtime (2 GB); needs g++.
+test-runtimes: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[runtimes]' -c constraints.txt
+	$(BIN)/python -m pytest -m runtimes
 
 lint: $(STAMP)
 	$(BIN)/ruff check --no-cache .

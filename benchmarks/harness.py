@@ -14,6 +14,8 @@ from pathlib import Path
 
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[_name] = "1"
+# It would hold OpenBLAS, and with it the bound, to the kernels of another processor.
+os.environ.pop("OPENBLAS_CORETYPE", None)
 
 
 def quick(doc: str) -> bool:

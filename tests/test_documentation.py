@@ -16,6 +16,7 @@ PAGES = (
     "comparing.md",
     "data.md",
     "dit.md",
+    "export.md",
     "fast-inference.md",
     "flows.md",
     "flow-matching.md",

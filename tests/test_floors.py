@@ -27,7 +27,8 @@ MAY: dict[str, set[str]] = {
     "evaluation": DATA | TENSORS | {"factors", "models"},
     "playground": TENSORS,
     "deployment": DATA | TENSORS | {"factors", "models"},
-    "cli": DATA | TENSORS | {"factors", "models", "evaluation", "playground", "deployment"},
+    "timing": DATA | TENSORS | {"factors", "models", "deployment"},
+    "cli": DATA | TENSORS | {"factors", "models", "evaluation", "playground", "deployment", "timing"},
 }
 
 

@@ -12,7 +12,8 @@ from caloforge import __version__
 from caloforge.errors import CaloforgeError
 
 COMMANDS = (
-    "info", "convert", "simulate", "train", "generate", "evaluate", "demo", "toy", "doctor", "compare", "standings",
+    "info", "convert", "simulate", "train", "generate", "evaluate", "compare", "standings", "export", "benchmark",
+    "demo", "toy", "doctor",
 )  # fmt: skip
 
 

@@ -1,0 +1,43 @@
+"""OpenVINO's intermediate representation."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.deployment.runtimes.base import Arrays, Call, Graph, Runtime
+
+
+class OpenVino(Runtime):
+    """`model.xml` and `model.bin`; run with INFERENCE_PRECISION_HINT=f32, since OpenVINO takes bf16 by itself where the
+    processor has it."""
+
+    name = "openvino"
+    extra = "openvino"
+    packages = ("onnx", "openvino")
+
+    def write(self, graph: Graph, folder: Path) -> None:
+        import openvino
+
+        with tempfile.TemporaryDirectory() as name:
+            source = Path(name) / "model.onnx"
+            source.write_bytes(graph.onnx.SerializeToString())
+            model = openvino.convert_model(str(source))
+        for key, value in graph.metadata.items():
+            model.set_rt_info(str(value), ["caloforge", key])
+        openvino.save_model(model, str(folder / "model.xml"), compress_to_fp16=False)
+
+    def open(self, folder: Path) -> Call:
+        import openvino
+
+        settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+        compiled = openvino.Core().compile_model(str(folder / "model.xml"), "CPU", settings)
+
+        def call(inputs: Arrays) -> list[NDArray[np.float32]]:
+            results = compiled(dict(inputs))
+            return [np.array(results[port]) for port in compiled.outputs]
+
+        return call

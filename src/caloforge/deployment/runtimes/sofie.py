@@ -1,0 +1,173 @@
+"""C++ of SOFIE: a header and its weights, compiled with g++ and OpenBLAS and run for the comparison."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.deployment.runtimes.base import Arrays, Call, Graph, Runtime
+from caloforge.errors import CaloforgeError
+
+FLAGS = ("-O2", "-std=c++17")
+"""Optimisation that keeps IEEE arithmetic; -ffast-math is for the user to choose and to compare."""
+
+_PARSE = """
+import sys, sofie
+model = sofie.onnx.parse(sys.argv[1])
+model.generate(sofie.Options.kSafetensorsWeightFile)
+model.output_generated(sys.argv[2])
+"""
+
+_PROGRAM = """
+#include "model.hxx"
+#include <cstdio>
+#include <cstdlib>
+
+// inputs.bin: all inputs one after the other; outputs.bin: all outputs. Arguments: weights, showers, both files.
+int main(int, char **arguments) {
+    const size_t showers = std::strtoul(arguments[2], nullptr, 10);
+    %(session)s
+    std::FILE *in = std::fopen(arguments[3], "rb"), *out = std::fopen(arguments[4], "wb");
+%(read)s
+%(room)s
+    SOFIE_model::doInfer(session, %(call)s);
+%(write)s
+    return std::fclose(in) + std::fclose(out);
+}
+"""
+
+
+class Sofie(Runtime):
+    """`model.hxx`, `model.safetensors` with the weights, and `model.onnx`, which they were made from."""
+
+    name = "sofie"
+    extra = "sofie"
+    packages = ("onnx", "sofie", "scipy_openblas32")
+
+    def require(self) -> None:
+        super().require()
+        if shutil.which("g++") is None:
+            raise CaloforgeError("--to sofie compiles C++ to compare it, but there is no g++; install it first.")
+
+    def opset(self, version: str | None) -> int:
+        if version is not None:
+            raise CaloforgeError(
+                "ROOT publishes no table of the operators that each version's SOFIE knows; leave --target out, and "
+                "--to sofie asks the SOFIE that is installed."
+            )
+        return super().opset(version)
+
+    def lacking(self, graph: Graph) -> list[str]:
+        """Nodes whose operator SOFIE's parser does not register."""
+        with tempfile.TemporaryDirectory() as name:
+            path = Path(name) / "model.onnx"
+            path.write_bytes(graph.onnx.SerializeToString())
+            program = "import sys, sofie; sys.exit(0 if sofie.onnx.check_model(sys.argv[1]) else 3)"
+            checked = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True)
+        if checked.returncode != 3:
+            return []
+        kinds = {node.op_type for node in graph.onnx.graph.node}
+        missing = {kind for kind in kinds if re.search(rf"\b{kind}\b", checked.stdout + checked.stderr)}
+        return [
+            f"{node.op_type} in '{node.name.rpartition('/')[0]}'"
+            for node in graph.onnx.graph.node
+            if node.op_type in missing
+        ]
+
+    def write(self, graph: Graph, folder: Path) -> None:
+        (folder / "model.onnx").write_bytes(graph.onnx.SerializeToString())
+        made = subprocess.run(
+            [sys.executable, "-c", _PARSE, "model.onnx", "model.hxx"], cwd=folder, capture_output=True, text=True
+        )
+        if made.returncode or not (folder / "model.hxx").is_file():
+            said = (made.stderr or made.stdout).strip().splitlines() or [f"exit code {made.returncode}"]
+            raise CaloforgeError(f"SOFIE could not turn the model into C++ ({said[-1]}); choose another runtime.")
+
+    def open(self, folder: Path) -> Call:
+        folder = folder.resolve()
+        arguments, outputs = _signature((folder / "model.hxx").read_text(encoding="utf-8"))
+        work = tempfile.TemporaryDirectory()
+        place = Path(work.name)
+        program = place / "run"
+        (place / "run.cpp").write_text(_program(arguments, outputs), encoding="utf-8")
+        compiled = subprocess.run(
+            ["g++", *FLAGS, f"-I{folder}", str(place / "run.cpp"), "-o", str(program), *blas_flags()],
+            capture_output=True, text=True,
+        )  # fmt: skip
+        if compiled.returncode:
+            said = next((line for line in compiled.stderr.splitlines() if "error" in line), compiled.stderr[-200:])
+            raise CaloforgeError(f"g++ could not compile SOFIE's header ({said}); choose another runtime.")
+
+        def call(inputs: Arrays, keep: object = work) -> list[NDArray[np.float32]]:
+            rows = len(next(iter(inputs.values())))
+            (place / "inputs.bin").write_bytes(
+                b"".join(value.astype(np.float32).tobytes() for value in inputs.values())
+            )
+            files = [
+                str(folder / "model.safetensors"),
+                str(rows),
+                str(place / "inputs.bin"),
+                str(place / "outputs.bin"),
+            ]
+            done = subprocess.run([str(program), *files], capture_output=True, text=True)
+            if done.returncode:
+                raise CaloforgeError(f"SOFIE's program failed ({done.stderr.strip()[-300:] or done.returncode}).")
+            flat = np.fromfile(place / "outputs.bin", np.float32)
+            return _cut(flat, rows, outputs)
+
+        return call
+
+
+def blas_flags() -> list[str]:
+    """What links SOFIE's calls of sgemm_ and sgemv_ to the OpenBLAS of the package scipy-openblas32."""
+    import scipy_openblas32
+
+    place = scipy_openblas32.get_lib_dir()
+    names = [f"-D{name}=scipy_{name}" for name in ("sgemm_", "sgemv_")]
+    return [*names, f"-L{place}", "-lscipy_openblas", f"-Wl,-rpath,{place}"]
+
+
+def _signature(header: str) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+    """Names and sizes of one shower (0: the same for all) of doInfer's inputs and outputs, in order."""
+    sizes = {}
+    for name, dims in re.findall(r"constexpr std::array<SingleDim, \d+> dim_(\w+)\{(.*)\};", header):
+        numbers = re.findall(r"SingleDim\{([^}]*)\}", dims)
+        sizes[name] = int(np.prod([int(size) for size in numbers if size.strip().isdigit()]))
+    declared = re.search(r"inline void doInfer\(Session const &session,(.*?)\)\s*;", header)
+    if declared is None:
+        raise CaloforgeError("SOFIE's header has no function doInfer of the expected form; use sofie 0.1.")
+    inputs = [(name, sizes[name]) for name in re.findall(r"float const\* tensor_(\w+)", declared.group(1))]
+    outputs = [(name, sizes[name]) for name in re.findall(r"float \*\s*tensor_(\w+)", declared.group(1))]
+    return inputs, outputs
+
+
+def _program(inputs: list[tuple[str, int]], outputs: list[tuple[str, int]]) -> str:
+    read = "\n".join(
+        f"    std::vector<float> in_{name}(showers * {size});\n"
+        f"    if (std::fread(in_{name}.data(), 4, in_{name}.size(), in) != in_{name}.size()) return 3;"
+        for name, size in inputs
+    )
+    room = "\n".join(f"    std::vector<float> out_{name}(showers * {size});" for name, size in outputs)
+    write = "\n".join(f"    std::fwrite(out_{name}.data(), 4, out_{name}.size(), out);" for name, _ in outputs)
+    call = ", ".join(
+        ["showers", *(f"in_{name}.data()" for name, _ in inputs), *(f"out_{name}.data()" for name, _ in outputs)]
+    )
+    return _PROGRAM % {
+        "session": "SOFIE_model::Session session(arguments[1], showers);", "read": read, "room": room, "write": write,
+        "call": call,
+    }  # fmt: skip
+
+
+def _cut(flat: NDArray[np.float32], rows: int, outputs: list[tuple[str, int]]) -> list[NDArray[np.float32]]:
+    parts, begin = [], 0
+    for _, size in outputs:
+        parts.append(flat[begin : begin + rows * size].reshape(rows, size))
+        begin += rows * size
+    return parts

@@ -1,0 +1,40 @@
+"""What a user names as the subject of a benchmark, as the document from which processes take it up."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from caloforge.errors import CaloforgeError
+from caloforge.timing.decoder import parse_widths
+
+
+def of_decoder(text: str) -> dict[str, Any]:
+    """The subject of --decoder LATENTxHIDDENx...xOUT."""
+    return {"kind": "decoder", "widths": parse_widths(text)}
+
+
+def of_checkpoint(text: str) -> dict[str, Any]:
+    """The subject of a checkpoint, by folder or by the name of one that comes along."""
+    from caloforge.models.pretrained import checkpoint_folder
+
+    return {"kind": "checkpoint", "folder": str(checkpoint_folder(text).resolve())}
+
+
+def geant4_time(path: Path) -> float:
+    """Geant4's mean time for one shower in seconds, as a file of `caloforge simulate` says it.
+
+    Raises CaloforgeError where the file does not.
+    """
+    from caloforge.simulation.produce import sidecar
+
+    beside = sidecar(path)
+    try:
+        seconds = float(json.loads(beside.read_text(encoding="utf-8"))["cpu_seconds"]["mean_per_shower"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CaloforgeError(
+            f"{beside} does not say how long Geant4 took ({error}); give a file that `caloforge simulate` wrote, or "
+            "the time with --geant4-seconds."
+        ) from error
+    return seconds
