@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from torch import nn
 from typer.testing import CliRunner
 
 from caloforge.cli.app import app
@@ -151,3 +152,16 @@ def test_an_older_version_gets_an_older_opset_and_the_same_bytes_each_time(tmp_p
     assert onnx.load(first.folder / "model.onnx").opset_import[0].version == 13
     assert (first.folder / "model.onnx").read_bytes() == (second.folder / "model.onnx").read_bytes()
     assert first.metadata == second.metadata
+
+
+def test_what_openvino_refuses_is_said(tmp_path: Path) -> None:
+    helper = onnx.helper
+    ends = [helper.make_tensor_value_info(name, 1, [3, 4]) for name in ("x", "y")]
+    nodes = [helper.make_node("NoSuchThing", ["x"], ["y"], domain="odd")]
+    imports = [helper.make_opsetid("", 17), helper.make_opsetid("odd", 1)]
+    graph = Graph(nn.Identity(), {})
+    graph.__dict__["onnx"] = helper.make_model(
+        helper.make_graph(nodes, "odd", ends[:1], ends[1:]), opset_imports=imports, ir_version=8
+    )
+    with pytest.raises(CaloforgeError, match=r"OpenVINO could not take the model \(.*NoSuchThing\)"):
+        RUNTIMES["openvino"]().write(graph, tmp_path)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.deployment.runtimes.base import Arrays, Call, Graph, Runtime
+from caloforge.errors import CaloforgeError
 
 
 class OpenVino(Runtime):
@@ -25,7 +26,11 @@ class OpenVino(Runtime):
         with tempfile.TemporaryDirectory() as name:
             source = Path(name) / "model.onnx"
             source.write_bytes(graph.onnx.SerializeToString())
-            model = openvino.convert_model(str(source))
+            try:
+                model = openvino.convert_model(str(source))
+            except Exception as error:  # OpenVINO has several families of them
+                said = str(error).strip().splitlines()[-1]
+                raise CaloforgeError(f"OpenVINO could not take the model ({said}); choose another runtime.") from error
         for key, value in graph.metadata.items():
             model.set_rt_info(str(value), ["caloforge", key])
         openvino.save_model(model, str(folder / "model.xml"), compress_to_fp16=False)
