@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from caloforge.models.engine import Engine
 
 
 def generate(
@@ -33,6 +36,10 @@ def generate(
         typer.Option(help="Of flow matching: euler, midpoint, heun, rk4 or dopri5, instead of the recipe's."),
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of the solver, instead of the recipe's.")] = None,
+    engine: Annotated[
+        str,
+        typer.Option(help="torch runs every model; fast has its own kernels for CaloFlow and autoencoders."),
+    ] = "torch",
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Generate showers; interrupted and started again with the same arguments, the file comes out the same."""
@@ -41,6 +48,7 @@ def generate(
     if (like is None) == (energies is None):
         raise CaloforgeError("give either --like FILE or --energies, for example --energies log:1:100GeV -n 1000.")
 
+    chosen = _engine(engine)
     from caloforge.models.pretrained import checkpoint_folder
     from caloforge.showers.energies import energies_like, parse_energies
 
@@ -72,6 +80,7 @@ def generate(
             mirrors=mirrors,
             solver=solver,
             steps=steps,
+            engine=chosen,
             progress=show,
         )
     except KeyboardInterrupt as interrupt:
@@ -80,3 +89,18 @@ def generate(
     finally:
         bar.stop()
     typer.echo(f"{done.showers:,} showers in {out}, {done.redrawn} drawn again, {done.seconds:.1f} s.")
+
+
+def _engine(name: str) -> Engine:
+    """The engine of this name; raises CaloforgeError where there is none."""
+    from caloforge.errors import CaloforgeError
+
+    if name == "torch":
+        from caloforge.models.engine import TorchEngine
+
+        return TorchEngine()
+    if name != "fast":
+        raise CaloforgeError(f"--engine is {name!r}; give torch or fast.")
+    from caloforge.deployment.fast import FastEngine
+
+    return FastEngine()
