@@ -37,9 +37,9 @@ def generate(
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of the solver, instead of the recipe's.")] = None,
     engine: Annotated[
-        str,
-        typer.Option(help="torch runs every model; fast has its own kernels for CaloFlow and autoencoders."),
-    ] = "torch",
+        str | None,
+        typer.Option(help="fast: own kernels, for CaloFlow and autoencoders; torch: every model. Else the first fit."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Generate showers; interrupted and started again with the same arguments, the file comes out the same."""
@@ -48,7 +48,7 @@ def generate(
     if (like is None) == (energies is None):
         raise CaloforgeError("give either --like FILE or --energies, for example --energies log:1:100GeV -n 1000.")
 
-    chosen = _engine(engine)
+    engines = _engines(engine)
     from caloforge.models.pretrained import checkpoint_folder
     from caloforge.showers.energies import energies_like, parse_energies
 
@@ -80,7 +80,7 @@ def generate(
             mirrors=mirrors,
             solver=solver,
             steps=steps,
-            engine=chosen,
+            engines=engines,
             progress=show,
         )
     except KeyboardInterrupt as interrupt:
@@ -91,16 +91,15 @@ def generate(
     typer.echo(f"{done.showers:,} showers in {out}, {done.redrawn} drawn again, {done.seconds:.1f} s.")
 
 
-def _engine(name: str) -> Engine:
-    """The engine of this name; raises CaloforgeError where there is none."""
-    from caloforge.errors import CaloforgeError
-
-    if name == "torch":
-        from caloforge.models.engine import TorchEngine
-
-        return TorchEngine()
-    if name != "fast":
-        raise CaloforgeError(f"--engine is {name!r}; give torch or fast.")
+def _engines(name: str | None) -> tuple[Engine, ...]:
+    """The engine of this name, or all, the fastest first; raises CaloforgeError where there is none of this name."""
     from caloforge.deployment.fast import FastEngine
+    from caloforge.errors import CaloforgeError
+    from caloforge.models.engine import TorchEngine
 
-    return FastEngine()
+    known: dict[str, Engine] = {"fast": FastEngine(), "torch": TorchEngine()}
+    if name is None:
+        return tuple(known.values())
+    if name not in known:
+        raise CaloforgeError(f"--engine is {name!r}; give {' or '.join(known)}, or leave it out.")
+    return (known[name],)

@@ -7,7 +7,7 @@ import json
 import shutil
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -22,6 +22,7 @@ from torch import Tensor
 from caloforge import __version__
 from caloforge.errors import CaloforgeError
 from caloforge.files import replaced, write_text
+from caloforge.generative.flow_matching import OdeSettings
 from caloforge.models.checkpoint import load_checkpoint
 from caloforge.models.engine import Draw, Engine, TorchEngine
 from caloforge.models.sampling import chosen_sampler
@@ -67,17 +68,17 @@ def generate(
     mirrors: bool = False,
     solver: str | None = None,
     steps: int | None = None,
-    engine: Engine | None = None,
+    engines: Sequence[Engine] = (TorchEngine(),),
     progress: Callable[[int], None] | None = None,
 ) -> Generated:
     """Generate one shower for each incident energy (N,) in MeV and write them to the HDF5 file `out`.
 
     Finished pieces wait in OUT.partial; started again with the same settings it goes on there, and the file comes out
     the same, byte by byte. mirrors: pass each shower through a random symmetry of the detector, which averages the
-    model over them. solver, steps: of models that are integrated, instead of the recipe's. engine: what computes the
-    showers, PyTorch where not given; each gives bytes of its own. progress: called with the number of showers done so
-    far. Raises CaloforgeError where energies are outside the trained range without `extrapolate`, `out` exists,
-    settings changed, a solver is unknown, the engine does not know the model, or a shower stays unphysical.
+    model over them. solver, steps: of models that are integrated, instead of the recipe's. engines: what may compute
+    the showers; the first that knows the model does, and each gives bytes of its own. progress: called with the number
+    of showers done so far. Raises CaloforgeError where energies are outside the trained range without `extrapolate`,
+    `out` exists, settings changed, a solver is unknown, no engine knows the model, or a shower stays unphysical.
     """
     out = Path(out)
     energies = np.ascontiguousarray(incident_energy_mev, dtype=np.float32)
@@ -89,7 +90,6 @@ def generate(
         raise CaloforgeError(f"--batch is {batch}; give at least 1.")
     if out.exists():
         raise CaloforgeError(f"{out} exists; choose another name, or remove it first.")
-    engine = TorchEngine() if engine is None else engine
     model, recipe, provenance = load_checkpoint(checkpoint)
     if not extrapolate:
         check_range(energies, provenance["incident_range_mev"], provenance.get("incident_energies"))
@@ -97,7 +97,7 @@ def generate(
     sampler = chosen_sampler(recipe.model_of(str(provenance["stage"])), solver, steps, recipe.name)
     identity = {
         "weights_sha256": provenance.get("weights_sha256", ""),
-        "engine": engine.name,
+        "engine": "",
         "energies_sha256": hashlib.sha256(energies.tobytes()).hexdigest(),
         "showers": len(energies),
         "seed": seed,
@@ -109,13 +109,9 @@ def generate(
         "numba": version("numba"),
     }
     with _threads(threads) as used:
-        draw = _Draw(
-            engine.draw(model, None if sampler is None else sampler.settings(), used),
-            seed,
-            largest_ratio,
-            model.detector.views(mirrors),
-        )
-        settings = {**identity, "threads": used}
+        engine, showers = _first_that_knows(engines, model, None if sampler is None else sampler.settings(), used)
+        draw = _Draw(showers, seed, largest_ratio, model.detector.views(mirrors))
+        settings = {**identity, "engine": engine, "threads": used}
         partial = out.with_name(out.name + ".partial")
         _same_settings(partial, settings)
         per_file = batch * max(1, _ROWS_PER_FILE // batch)
@@ -210,6 +206,19 @@ class _Draw:
         state = self.showers(energy, generator)
         mismatch = state.get("mismatch", torch.zeros(len(energy)))
         return state["deposits_mev"], ~(mismatch <= LARGEST_MISMATCH)
+
+
+def _first_that_knows(
+    engines: Sequence[Engine], model: ShowerModel, sampler: OdeSettings | None, threads: int
+) -> tuple[str, Draw]:
+    """Name and draws of the first engine that does not refuse the model; the last one's refusal is raised."""
+    *others, last = engines
+    for engine in others:
+        try:
+            return engine.name, engine.draw(model, sampler, threads)
+        except CaloforgeError:
+            continue
+    return last.name, last.draw(model, sampler, threads)
 
 
 def _same_settings(partial: Path, settings: dict[str, Any]) -> None:
