@@ -112,7 +112,19 @@ def test_mistakes_of_generate(work: Path, tmp_path: Path) -> None:
     _refused(_run("generate", work / "run", *out, "--energies", "90GeV", "-n", 2), "--extrapolate")
     _refused(_run("generate", tmp_path, *out, "--energies", "2GeV"), "no checkpoint")
     _refused(_run("generate", work / "run", *out, "--like", tmp_path / "no.hdf5"), "no.hdf5")
+    _refused(
+        _run("generate", work / "run", *out, "--energies", "2GeV", "--engine", "quick"), "'quick'; give fast or torch"
+    )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("arguments", "engine"), [((), "fast"), (("--engine", "torch"), "torch")])
+def test_engine(work: Path, tmp_path: Path, arguments: tuple[str, ...], engine: str) -> None:
+    out = tmp_path / "out.hdf5"
+    done = _run("generate", work / "run", "--out", out, "--energies", "2,5GeV", "--threads", 1, "--quiet", *arguments)
+    assert done.exit_code == 0, done.output
+    with h5py.File(out) as file:
+        assert file.attrs["engine"] == engine
 
 
 def test_training_leaves_a_preview_that_changes_nothing(work: Path, tmp_path: Path) -> None:

@@ -64,8 +64,9 @@ def test_showers(student: Results, name: str) -> None:
 
 
 def test_what_cannot_run_showers_says_why(tmp_path: Path) -> None:
-    settings = Settings(("jax", "keras", "fast"), (1,), repeats=1, trace=False, watch=False)
+    settings = Settings(("jax", "keras", "fast"), (7,), repeats=1, trace=False, watch=False)
     results = benchmark(of_checkpoint("calogan-vae"), settings, tmp_path / "vae")
     assert "chains of dense layers" in results.runtimes["jax"]["why_not"]
     assert "chains of dense layers" in results.runtimes["keras"]["why_not"]
-    assert "FastShowers knows the factors of CaloFlow" in results.runtimes["fast"]["why_not"]
+    fast = results.runtimes["fast"]
+    assert fast["why_not"] is None and fast["batches"]["7"]["difference"] < 1e-3

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from caloforge.models.engine import Engine
 
 
 def generate(
@@ -33,6 +36,10 @@ def generate(
         typer.Option(help="Of flow matching: euler, midpoint, heun, rk4 or dopri5, instead of the recipe's."),
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of the solver, instead of the recipe's.")] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="fast: own kernels, for CaloFlow and autoencoders; torch: every model. Else the first fit."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Generate showers; interrupted and started again with the same arguments, the file comes out the same."""
@@ -41,6 +48,7 @@ def generate(
     if (like is None) == (energies is None):
         raise CaloforgeError("give either --like FILE or --energies, for example --energies log:1:100GeV -n 1000.")
 
+    engines = _engines(engine)
     from caloforge.models.pretrained import checkpoint_folder
     from caloforge.showers.energies import energies_like, parse_energies
 
@@ -72,6 +80,7 @@ def generate(
             mirrors=mirrors,
             solver=solver,
             steps=steps,
+            engines=engines,
             progress=show,
         )
     except KeyboardInterrupt as interrupt:
@@ -80,3 +89,17 @@ def generate(
     finally:
         bar.stop()
     typer.echo(f"{done.showers:,} showers in {out}, {done.redrawn} drawn again, {done.seconds:.1f} s.")
+
+
+def _engines(name: str | None) -> tuple[Engine, ...]:
+    """The engine of this name, or all, the fastest first; raises CaloforgeError where there is none of this name."""
+    from caloforge.deployment.fast import FastEngine
+    from caloforge.errors import CaloforgeError
+    from caloforge.models.engine import TorchEngine
+
+    known: dict[str, Engine] = {"fast": FastEngine(), "torch": TorchEngine()}
+    if name is None:
+        return tuple(known.values())
+    if name not in known:
+        raise CaloforgeError(f"--engine is {name!r}; give {' or '.join(known)}, or leave it out.")
+    return (known[name],)

@@ -7,9 +7,10 @@ import json
 import shutil
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from caloforge.errors import CaloforgeError
 from caloforge.files import replaced, write_text
 from caloforge.generative.flow_matching import OdeSettings
 from caloforge.models.checkpoint import load_checkpoint
+from caloforge.models.engine import Draw, Engine, TorchEngine
 from caloforge.models.sampling import chosen_sampler
 from caloforge.models.seen import Seen
 from caloforge.models.shower_model import ShowerModel
@@ -41,6 +43,8 @@ hundred is, a voxel far off that outweighs its layer. It is kept where a few fur
 _SECOND_THOUGHTS = 5
 _ROWS_PER_FILE = 1000
 _ATTEMPTS = 20
+_NOTED = ("weights_sha256", "engine", "seed", "batch", "threads", "mirrors", "torch", "numba")
+"""Settings that become attributes of the file."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +68,17 @@ def generate(
     mirrors: bool = False,
     solver: str | None = None,
     steps: int | None = None,
+    engines: Sequence[Engine] = (TorchEngine(),),
     progress: Callable[[int], None] | None = None,
 ) -> Generated:
     """Generate one shower for each incident energy (N,) in MeV and write them to the HDF5 file `out`.
 
     Finished pieces wait in OUT.partial; started again with the same settings it goes on there, and the file comes out
     the same, byte by byte. mirrors: pass each shower through a random symmetry of the detector, which averages the
-    model over them. solver, steps: of models that are integrated, instead of the recipe's. progress: called with the
-    number of showers done so far. Raises CaloforgeError where energies are outside the trained range without
-    `extrapolate`, `out` exists, settings changed, a solver is unknown, or a shower stays unphysical.
+    model over them. solver, steps: of models that are integrated, instead of the recipe's. engines: what may compute
+    the showers; the first that knows the model does, and each gives bytes of its own. progress: called with the number
+    of showers done so far. Raises CaloforgeError where energies are outside the trained range without `extrapolate`,
+    `out` exists, settings changed, a solver is unknown, no engine knows the model, or a shower stays unphysical.
     """
     out = Path(out)
     energies = np.ascontiguousarray(incident_energy_mev, dtype=np.float32)
@@ -91,6 +97,7 @@ def generate(
     sampler = chosen_sampler(recipe.model_of(str(provenance["stage"])), solver, steps, recipe.name)
     identity = {
         "weights_sha256": provenance.get("weights_sha256", ""),
+        "engine": "",
         "energies_sha256": hashlib.sha256(energies.tobytes()).hexdigest(),
         "showers": len(energies),
         "seed": seed,
@@ -99,12 +106,14 @@ def generate(
         "sampler": None if sampler is None else sampler.model_dump(),
         "caloforge": __version__,
         "torch": str(torch.__version__),
+        "numba": version("numba"),
     }
     with _threads(threads) as used:
-        settings = {**identity, "threads": used}
+        engine, showers = _first_that_knows(engines, model, None if sampler is None else sampler.settings(), used)
+        draw = _Draw(showers, seed, largest_ratio, model.detector.views(mirrors))
+        settings = {**identity, "engine": engine, "threads": used}
         partial = out.with_name(out.name + ".partial")
         _same_settings(partial, settings)
-        draw = _Draw(model, seed, largest_ratio, mirrors, None if sampler is None else sampler.settings())
         per_file = batch * max(1, _ROWS_PER_FILE // batch)
         seconds = 0.0
         pieces = []
@@ -161,11 +170,8 @@ def physical(deposits_mev: Tensor, incident_energy_mev: Tensor, largest_ratio: f
 class _Draw:
     """Showers of one batch and the number drawn again; a function of (seed, batch number) alone."""
 
-    def __init__(
-        self, model: ShowerModel, seed: int, largest_ratio: float, mirrors: bool, sampler: OdeSettings | None
-    ) -> None:
-        self.model, self.seed, self.largest_ratio, self.sampler = model, seed, largest_ratio, sampler
-        self.views = model.detector.views(mirrors)
+    def __init__(self, showers: Draw, seed: int, largest_ratio: float, views: NDArray[np.int64]) -> None:
+        self.showers, self.seed, self.largest_ratio, self.views = showers, seed, largest_ratio, views
 
     def __call__(self, energies: NDArray[np.float32], index: int) -> tuple[NDArray[np.float32], int]:
         energy = torch.from_numpy(energies)
@@ -197,9 +203,22 @@ class _Draw:
     def _sample(self, energy: Tensor, purpose: str, *indices: int) -> tuple[Tensor, Tensor]:
         """Deposits (N, V) in MeV, and which showers contradict themselves (N,)."""
         generator = torch.Generator().manual_seed(stream_seed(self.seed, purpose, *indices))
-        state = self.model.sample_state(energy, generator, self.sampler)
+        state = self.showers(energy, generator)
         mismatch = state.get("mismatch", torch.zeros(len(energy)))
         return state["deposits_mev"], ~(mismatch <= LARGEST_MISMATCH)
+
+
+def _first_that_knows(
+    engines: Sequence[Engine], model: ShowerModel, sampler: OdeSettings | None, threads: int
+) -> tuple[str, Draw]:
+    """Name and draws of the first engine that does not refuse the model; the last one's refusal is raised."""
+    *others, last = engines
+    for engine in others:
+        try:
+            return engine.name, engine.draw(model, sampler, threads)
+        except CaloforgeError:
+            continue
+    return last.name, last.draw(model, sampler, threads)
 
 
 def _same_settings(partial: Path, settings: dict[str, Any]) -> None:
@@ -250,7 +269,7 @@ def _merge(
         "generator": f"caloforge {__version__}",
         **about,
         "redrawn": redrawn,
-        **{key: settings[key] for key in ("weights_sha256", "seed", "batch", "threads", "mirrors", "torch")},
+        **{key: settings[key] for key in _NOTED},
     }
     if settings["sampler"] is not None:
         attributes["sampler"] = json.dumps(settings["sampler"])

@@ -19,7 +19,7 @@ def _any_exp(x):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-def _powers(energy_mev, energies, basis):  # type: ignore[no-untyped-def]
+def powers(energy_mev, energies, basis):  # type: ignore[no-untyped-def]
     """1, t, t^2 ... of the log of the incident energy, t in [-1, 1] between the logs `energies` (low, high)."""
     low, high = energies[0], energies[1]
     t = (TWO * np.float32(math.log(energy_mev)) - low - high) / max(high - low, np.float32(1e-6))
@@ -30,7 +30,7 @@ def _powers(energy_mev, energies, basis):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-def _unstandardise(x, means, spreads, least, basis, line):  # type: ignore[no-untyped-def]
+def unstandardise(x, means, spreads, least, basis, line):  # type: ignore[no-untyped-def]
     """line (D,): x (D,) times exp of the log of the spread, plus the mean, both polynomials (degree + 1, D)."""
     for v in range(line.shape[0]):
         mean, log_spread = means[0, v], spreads[0, v]
@@ -56,8 +56,8 @@ def layer_energies(  # type: ignore[no-untyped-def]
     count = means.shape[1]
     basis, line = np.zeros(means.shape[0], np.float32), np.zeros(count, np.float32)
     for n in range(energy_mev.shape[0]):
-        _powers(energy_mev[n], energies, basis)
-        _unstandardise(x[n, skip:], means, spreads, least, basis, line)
+        powers(energy_mev[n], energies, basis)
+        unstandardise(x[n, skip:], means, spreads, least, basis, line)
         remaining = _share(line[0], alpha) * energy_mev[n] * beta
         for i in range(1, count):
             layers_mev[n, i - 1] = _share(line[i], alpha) * remaining
@@ -75,12 +75,42 @@ def voxel_context(energy_mev, layers_mev, floor, mean, scale, value):  # type: i
             value[n, 1 + i] = (np.float32(math.log(fraction + floor)) - mean[1 + i]) * scale[1 + i]
 
 
+@njit(nogil=True, cache=True, error_model="numpy")
+def in_mev(line, edge, offset_mev, threshold_mev):  # type: ignore[no-untyped-def]
+    """line (V,) from the space of `ThresholdLog` to MeV, in place."""
+    for v in range(line.shape[0]):
+        at = line[v] - edge
+        e = _any_exp(at)
+        line[v] = (threshold_mev + offset_mev) * e - offset_mev if at >= ZERO else threshold_mev * e
+
+
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
 def _kept_sum(line, begin, end, least):  # type: ignore[no-untyped-def]
     total = ZERO
     for v in range(begin, end):
         total += line[v] * (ONE if line[v] >= least else ZERO)
     return total
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def scaled_to_layers(line, layers_mev, threshold_mev, offsets, out):  # type: ignore[no-untyped-def]
+    """out (V,): line (V,) in MeV without what lies below the threshold, each layer scaled to its energy (L,), as
+    `scale_to_layers` does it; returns the mismatch."""
+    worst, total = 0.0, 0.0
+    for i in range(layers_mev.shape[0]):
+        begin, end, energy = offsets[i], offsets[i + 1], layers_mev[i]
+        brightest = line[begin]
+        for v in range(begin, end):
+            brightest = max(brightest, line[v])
+        visible = _kept_sum(line, begin, end, threshold_mev)
+        cut = min(brightest, threshold_mev)
+        kept = visible if cut == threshold_mev else _kept_sum(line, begin, end, cut)
+        scale = (energy if energy >= threshold_mev else ZERO) / max(kept, TINY)
+        for v in range(begin, end):
+            out[v] = line[v] * (scale if line[v] >= cut else ZERO)
+        worst = max(worst, abs(np.float64(visible) - np.float64(energy)))
+        total += energy
+    return worst / max(total, np.float64(threshold_mev))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -93,29 +123,12 @@ def deposits_of_energies(  # type: ignore[no-untyped-def]
     basis, line = np.zeros(means.shape[0], np.float32), np.zeros(voxels, np.float32)
     bounded = np.zeros(voxels, np.float32)
     for n in range(energy_mev.shape[0]):
-        _powers(energy_mev[n], energies, basis)
+        powers(energy_mev[n], energies, basis)
         for v in range(voxels):
             bounded[v] = min(max(x[n, skip + v], lowest[v]), highest[v])
-        _unstandardise(bounded, means, spreads, least, basis, line)
-        for v in range(voxels):
-            at = line[v] - edge
-            e = _any_exp(at)
-            line[v] = (threshold_mev + offset_mev) * e - offset_mev if at >= ZERO else threshold_mev * e
-        worst, total = 0.0, 0.0
-        for i in range(layers_mev.shape[1]):
-            begin, end, energy = offsets[i], offsets[i + 1], layers_mev[n, i]
-            brightest = line[begin]
-            for v in range(begin, end):
-                brightest = max(brightest, line[v])
-            visible = _kept_sum(line, begin, end, threshold_mev)
-            cut = min(brightest, threshold_mev)
-            kept = visible if cut == threshold_mev else _kept_sum(line, begin, end, cut)
-            scale = (energy if energy >= threshold_mev else ZERO) / max(kept, TINY)
-            for v in range(begin, end):
-                out[n, v] = line[v] * (scale if line[v] >= cut else ZERO)
-            worst = max(worst, abs(np.float64(visible) - np.float64(energy)))
-            total += energy
-        mismatch[n] = worst / max(total, np.float64(threshold_mev))
+        unstandardise(bounded, means, spreads, least, basis, line)
+        in_mev(line, edge, offset_mev, threshold_mev)
+        mismatch[n] = scaled_to_layers(line, layers_mev[n], threshold_mev, offsets, out[n])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -126,8 +139,8 @@ def deposits_of_shares(  # type: ignore[no-untyped-def]
     voxels = means.shape[1]
     basis, line = np.zeros(means.shape[0], np.float32), np.zeros(voxels, np.float32)
     for n in range(energy_mev.shape[0]):
-        _powers(energy_mev[n], energies, basis)
-        _unstandardise(x[n, skip:], means, spreads, least, basis, line)
+        powers(energy_mev[n], energies, basis)
+        unstandardise(x[n, skip:], means, spreads, least, basis, line)
         for v in range(voxels):
             line[v] = _share(line[v], alpha)
         for i in range(layers_mev.shape[1]):

@@ -30,8 +30,8 @@ class _Masked(NamedTuple):
 def _masked(made: MADE) -> _Masked:
     if made.context_mode != "add" and made.context_layer is not None:
         raise CaloforgeError(
-            f"FastShowers knows MADE with context_mode='add', but '{made.context_mode}' was found; export the model to "
-            "ONNX instead."
+            f"FastShowers knows MADE with context_mode='add', but '{made.context_mode}' was found; use --engine torch, "
+            "or export the model to ONNX."
         )
     order = np.arange(made.features)
     hidden, degrees = [], []
@@ -59,7 +59,7 @@ class Block:
         spline, made = block.univariate, block.made
         if not isinstance(spline, Spline):
             raise CaloforgeError(
-                f"FastShowers knows splines, but {spline} was found; export the model to ONNX instead."
+                f"FastShowers knows splines, but {spline} was found; use --engine torch, or export the model to ONNX."
             )
         self.dense, self.context = block.reverse, made.context_features
         masked, panels = _masked(made), Panels()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
-from torch import Tensor
 
 from caloforge.deployment.fast.checked import check_out, checked
 from caloforge.deployment.fast.deposit_kernel import (
@@ -17,11 +15,11 @@ from caloforge.deployment.fast.deposit_kernel import (
     layer_energies,
     voxel_context,
 )
+from caloforge.deployment.fast.fitted import Generated, array, standard
 from caloforge.deployment.fast.flow import FastFlow
 from caloforge.deployment.fast.panels import Floats, Integers
 from caloforge.errors import CaloforgeError
 from caloforge.factors import LayerEnergies, VoxelEnergies, VoxelShares
-from caloforge.factors.transforms import SmoothStandardise
 from caloforge.factors.voxels import LAYER_FLOOR
 from caloforge.generative.flow import Flow
 from caloforge.models.shower_model import ShowerModel
@@ -29,25 +27,6 @@ from caloforge.nn.compilation import announced
 
 CHUNK = 96
 """Showers that go through the flows together: sixteen tiles of six."""
-
-
-class Generated(NamedTuple):
-    """Deposits (N, V) and layer energies (N, L) in MeV, and the mismatch (N,) of the two (zero where a factor has
-    none)."""
-
-    deposits_mev: Floats
-    layer_energy_mev: Floats
-    mismatch: Floats
-
-
-def _array(value: Tensor) -> Floats:
-    return np.ascontiguousarray(value.detach().cpu().float().numpy())
-
-
-def _standard(transform: SmoothStandardise) -> tuple[Any, ...]:
-    """Energies, means, spreads and least log of the spread, as the kernels take them."""
-    coefficients = _array(transform.mean_coefficients), _array(transform.spread_coefficients)
-    return _array(transform.log_energy_range), *coefficients, np.float32(math.log(transform.floor))
 
 
 class _Deposits(Protocol):
@@ -63,7 +42,7 @@ class _OfEnergies:
         log = factor.log
         numbers = (log.edge, log.offset, factor.threshold_mev)
         self._fixed = (
-            *_standard(factor.standardise), _array(factor.lowest), _array(factor.highest),
+            *standard(factor.standardise), array(factor.lowest), array(factor.highest),
             *(np.float32(number) for number in numbers), offsets,
         )  # fmt: skip
 
@@ -76,7 +55,7 @@ class _OfEnergies:
 class _OfShares:
     def __init__(self, factor: VoxelShares, offsets: Integers) -> None:
         numbers = (factor.logit.alpha, factor.threshold_mev)
-        self._fixed = *_standard(factor.standardise), *(np.float32(number) for number in numbers), offsets
+        self._fixed = *standard(factor.standardise), *(np.float32(number) for number in numbers), offsets
 
     def __call__(
         self, energy_mev: Floats, layers_mev: Floats, x: Floats, skip: int, out: Floats, mismatch: Floats
@@ -97,17 +76,19 @@ class FastShowers:
         deposits_mev = fast.decode(noise, energy_mev)       # noise: as draw_noise(model.noise(), n, generator) gives it
     """
 
+    chunk = CHUNK
+
     def __init__(self, energies: LayerEnergies, voxels: VoxelEnergies | VoxelShares) -> None:
         flows = [_flow(factor.model) for factor in (energies, voxels)]
         self._energies, self._voxels = (FastFlow(flow, CHUNK) for flow in flows)
         self.n_layers, self.n_voxels = self._energies.features, self._voxels.features
-        self._log_energy = _array(energies.log_energy)
+        self._log_energy = array(energies.log_energy)
         self._to_layers = (
-            *_standard(energies.standardise),
+            *standard(energies.standardise),
             np.float32(energies.fractions.beta),
             np.float32(energies.logit.alpha),
         )
-        _, means, spreads, least = _standard(voxels.conditions)
+        _, means, spreads, least = standard(voxels.conditions)
         self._conditions = np.float32(LAYER_FLOOR), means[0], np.exp(-np.maximum(spreads[0], least))
         offsets = np.array([0, *(layer.stop for layer in voxels.slices)], dtype=np.int64)
         self._deposits: _Deposits = (
@@ -129,7 +110,7 @@ class FastShowers:
             found = ", ".join(f"{name}: {type(factor).__name__}" for name, factor in factors.items())
             raise CaloforgeError(
                 f"FastShowers knows the factors of CaloFlow (energies: LayerEnergies, voxels: VoxelEnergies or "
-                f"VoxelShares), but the model has {found}; export it to ONNX instead."
+                f"VoxelShares), but the model has {found}; use --engine torch, or export it to ONNX."
             )
         return cls(energies, voxels)
 
@@ -192,6 +173,7 @@ class FastShowers:
 def _flow(model: Any) -> Flow:
     if not isinstance(model, Flow):
         raise CaloforgeError(
-            f"FastShowers knows spline flows, but {type(model).__name__} was found; export the model to ONNX instead."
+            f"FastShowers knows spline flows, but {type(model).__name__} was found; use --engine torch, or export the "
+            "model to ONNX."
         )
     return model

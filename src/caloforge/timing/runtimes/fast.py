@@ -15,7 +15,7 @@ from caloforge.timing.work import Floats, Work
 
 
 class Fast(Runtime):
-    """`FastMLP` for chains of dense layers, `FastShowers` for CaloFlow."""
+    """`FastMLP` for chains of dense layers, `FastShowers` for CaloFlow, `FastAutoencoder` for autoencoders of hits."""
 
     label = "caloforge fast"
     packages: ClassVar[tuple[str, ...]] = ("caloforge", "numba")
@@ -43,7 +43,7 @@ class Fast(Runtime):
 
 
 def _packed(work: Work) -> Run:
-    from caloforge.deployment.fast import FastMLP, FastShowers
+    from caloforge.deployment.fast import FastMLP, fast_showers
 
     if not isinstance(work, Checkpoint):
         packed = FastMLP.pack(work.module())
@@ -53,7 +53,7 @@ def _packed(work: Work) -> Run:
             return packed(x, out)
 
         return run
-    showers = FastShowers.of(work.model())
+    showers = fast_showers(work.model())
 
     def generate(inputs: Mapping[str, Floats], out: Floats) -> Floats:
         noise = {name: value for name, value in inputs.items() if name != ENERGY}
