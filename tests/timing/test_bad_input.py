@@ -64,6 +64,12 @@ def test_runtime_that_is_not_installed(toy_runtimes: Path, tmp_path: Path) -> No
     assert "pytorch" in chosen and "blas" in chosen
 
 
+def test_runtimes_of_the_benchmark_are_none_of_export(toy_runtimes: Path) -> None:
+    from caloforge.deployment.runtimes import RUNTIMES
+
+    assert not [name for name in RUNTIMES.names() if name.startswith("toy-")]
+
+
 @pytest.mark.parametrize("name", ["torch-compile", "aotinductor", "sofie"])
 def test_no_compiler(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda program: None)
