@@ -54,6 +54,7 @@ def test_one_subject(tmp_path: Path) -> None:
 def test_runtime_that_is_unknown(tmp_path: Path) -> None:
     line = said("--decoder", "3x4", "--runtimes", "onnxruntme", "--out", str(tmp_path))
     assert "Did you mean 'onnxruntime'?" in line
+    assert "--runtimes names none" in said("--decoder", "3x4", "--runtimes", ",", "--out", str(tmp_path))
 
 
 def test_runtime_that_is_not_installed(toy_runtimes: Path, tmp_path: Path) -> None:
