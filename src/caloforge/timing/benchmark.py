@@ -51,8 +51,8 @@ class Settings:
         cores = available_threads()
         if self.threads > cores:
             warnings.warn(
-                f"--threads is {self.threads}, but only {cores} core{'s' if cores > 1 else ''} may be used: threads will "
-                "wait for each other.",
+                f"--threads is {self.threads}, but only {cores} core{'s' if cores > 1 else ''} may be used: threads "
+                "will wait for each other.",
                 stacklevel=3,
             )
 
