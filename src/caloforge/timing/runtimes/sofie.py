@@ -40,7 +40,7 @@ class Sofie(Runtime):
     packages: ClassVar[tuple[str, ...]] = ("sofie", "scipy-openblas32")
     compiler = True
     optimisation: ClassVar[tuple[str, ...]] = ("-O3",)
-    flags = "-O3, scipy-openblas32, doInfer"
+    flags = "-O3 -fno-strict-aliasing, scipy-openblas32, doInfer"
 
     def environment(self, folder: Path, threads: int) -> dict[str, str]:
         """OpenBLAS's threads."""
@@ -67,7 +67,7 @@ class Sofie(Runtime):
         source.write_text(filled, encoding="utf-8")
         place = scipy_openblas32.get_lib_dir()
         command = [
-            "g++", "-std=c++20", *self.optimisation, "-shared", "-fPIC", "-Dsgemm_=scipy_sgemm_",
+            "g++", "-std=c++20", "-fno-strict-aliasing", *self.optimisation, "-shared", "-fPIC", "-Dsgemm_=scipy_sgemm_",
             "-Dsgemv_=scipy_sgemv_", str(source), "-o", str(folder / "model.so"), f"-L{place}", "-lscipy_openblas",
             f"-Wl,-rpath,{place}",
         ]  # fmt: skip
@@ -102,4 +102,4 @@ class SofieFast(Sofie):
 
     label = "SOFIE fast-math"
     optimisation: ClassVar[tuple[str, ...]] = ("-O3", "-march=native", "-ffast-math", "-mprefer-vector-width=512")
-    flags = "-O3 -march=native -ffast-math -mprefer-vector-width=512, scipy-openblas32, doInfer"
+    flags = f"{' '.join(optimisation)} -fno-strict-aliasing, scipy-openblas32, doInfer"
