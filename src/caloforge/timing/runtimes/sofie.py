@@ -67,9 +67,9 @@ class Sofie(Runtime):
         source.write_text(filled, encoding="utf-8")
         place = scipy_openblas32.get_lib_dir()
         command = [
-            "g++", "-std=c++20", "-fno-strict-aliasing", *self.optimisation, "-shared", "-fPIC", "-Dsgemm_=scipy_sgemm_",
-            "-Dsgemv_=scipy_sgemv_", str(source), "-o", str(folder / "model.so"), f"-L{place}", "-lscipy_openblas",
-            f"-Wl,-rpath,{place}",
+            "g++", "-std=c++20", "-fno-strict-aliasing", *self.optimisation, "-shared", "-fPIC",
+            "-Dsgemm_=scipy_sgemm_", "-Dsgemv_=scipy_sgemv_", str(source), "-o", str(folder / "model.so"),
+            f"-L{place}", "-lscipy_openblas", f"-Wl,-rpath,{place}",
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
         if done.returncode:
