@@ -30,6 +30,7 @@ inline std::vector<Input> read_inputs(const std::string &path) {
         }
         input.values.resize(size);
         for (auto &value : input.values) file >> value;
+        if (!file) throw std::runtime_error(path + " ends within " + name + "; write it anew with make_inputs.py");
         inputs.push_back(input);
     }
     return inputs;

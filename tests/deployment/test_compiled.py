@@ -6,12 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
+import torch
 from torch import nn
 
 from caloforge.deployment.export import export
-from caloforge.deployment.runtimes import Graph
+from caloforge.deployment.graph import generation_module
+from caloforge.deployment.runtimes import Graph, sofie
 from caloforge.deployment.runtimes.sofie import Sofie
 from caloforge.errors import CaloforgeError
 from caloforge.models.pretrained import pretrained
@@ -28,6 +31,16 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_sofie(exported: Path) -> None:
     assert {path.name for path in exported.iterdir()} == {"export.json", "model.safetensors", "model.hxx", "model.onnx"}
+
+
+def test_sofie_at_full_optimisation(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sofie, "FLAGS", (*sofie.FLAGS, "-O3", "-march=native"))
+    module = generation_module(pretrained()["calogan-vae"])
+    inputs = module.example(100, seed=1)
+    found = Sofie().open(exported)({name: value.numpy() for name, value in inputs.items()})[0]
+    with torch.no_grad():
+        expected = module(*inputs.values()).numpy()
+    assert np.abs(found - expected).max(1) == pytest.approx(0, abs=1e-5 * float(expected.max()))
 
 
 def test_operators_that_sofie_lacks_are_named_with_their_place() -> None:

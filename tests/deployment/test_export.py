@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,36 @@ def test_a_missing_runtime_names_its_extra(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setattr(OnnxRuntime, "packages", ("onnx", "no_such_runtime"))
     with pytest.raises(CaloforgeError, match=r"no_such_runtime, which is not installed.*caloforge\[onnx\]"):
         export(VAE, "onnx", tmp_path / "out")
+
+
+def test_a_missing_backend_of_keras_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "no_such_backend")
+    monkeypatch.setattr(RUNTIMES["keras"], "packages", ("onnx",))
+    with pytest.raises(CaloforgeError, match=r"no_such_backend, which is not installed.*caloforge\[keras\]"):
+        export(VAE, "keras", tmp_path / "out")
+
+
+def test_a_command_that_is_ended_leaves_nothing(tmp_path: Path) -> None:
+    program = (
+        "import os, signal, sys\n"
+        "from caloforge.cli.app import app\n"
+        "from caloforge.deployment.runtimes.onnx_runtime import OnnxRuntime\n"
+        "OnnxRuntime.write = lambda self, graph, folder: os.kill(os.getpid(), signal.SIGTERM)\n"
+        f"app(['export', 'calogan-vae', '--to', 'onnx', '--out', {str(tmp_path / 'out')!r}])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode not in (0, 2) and "Traceback" not in done.stderr, done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_openvino_tells_the_same_as_onnx(tmp_path: Path) -> None:
+    import openvino
+
+    done = export(VAE, "openvino", tmp_path / "out", showers=10)
+    model = openvino.Core().read_model(tmp_path / "out" / "model.xml")
+    low, high = json.loads(model.get_rt_info(["caloforge", "incident_range_mev"]).astype(str))
+    assert [low, high] == done.metadata["incident_range_mev"]
+    assert json.loads(model.get_rt_info(["caloforge", "noise"]).astype(str)) == done.metadata["noise"]
 
 
 def test_a_folder_that_exists_is_refused(tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ def test_one_subject(tmp_path: Path) -> None:
 def test_runtime_that_is_unknown(tmp_path: Path) -> None:
     line = said("--decoder", "3x4", "--runtimes", "onnxruntme", "--out", str(tmp_path))
     assert "Did you mean 'onnxruntime'?" in line
+    assert "--runtimes names none" in said("--decoder", "3x4", "--runtimes", ",", "--out", str(tmp_path))
 
 
 def test_runtime_that_is_not_installed(toy_runtimes: Path, tmp_path: Path) -> None:
@@ -62,6 +63,12 @@ def test_runtime_that_is_not_installed(toy_runtimes: Path, tmp_path: Path) -> No
     chosen, absent = choose_runtimes(None)
     assert "toy-absent" not in chosen and "caloforge[toys]" in absent["toy-absent"]
     assert "pytorch" in chosen and "blas" in chosen
+
+
+def test_runtimes_of_the_benchmark_are_none_of_export(toy_runtimes: Path) -> None:
+    from caloforge.deployment.runtimes import RUNTIMES
+
+    assert not [name for name in RUNTIMES.names() if name.startswith("toy-")]
 
 
 @pytest.mark.parametrize("name", ["torch-compile", "aotinductor", "sofie"])

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from caloforge.timing import Results, Settings, benchmark
@@ -14,6 +15,7 @@ from caloforge.timing.report import write_report
 from caloforge.timing.subject import of_decoder
 from caloforge.timing.table import left_out, times
 
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "benchmark-1.schema.json").read_text(encoding="utf-8"))
 SUBJECT = of_decoder("3x8x5")
 RUNTIMES = ("pytorch", "toy-right", "toy-wrong", "toy-dies", "toy-refuses", "blas")
 SETTINGS = Settings(RUNTIMES, (1, 4), repeats=3, sample_s=2e-4, trace=False)
@@ -55,6 +57,21 @@ def test_an_interrupted_benchmark_goes_on(interrupted: tuple[Path, dict[str, Any
         assert early["batches"]["1"] == late["batches"]["1"]
         assert early["start"] == late["start"] and early["prepare_s"] == late["prepare_s"]
     assert stopped.shares == sorted(stopped.shares) and 0 <= stopped.shares[0] < stopped.shares[-1] < 1
+
+
+def test_the_document_is_as_its_schema_says(
+    interrupted: tuple[Path, dict[str, Any], Stopped], finished: Results
+) -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    for document in (interrupted[1], finished.document):
+        jsonschema.validate(document, SCHEMA)
+    assert set(finished.document) == set(SCHEMA["properties"])
+    right, bad = finished.runtimes["toy-right"], finished.runtimes["toy-wrong"]
+    for name, found in (("runtime", right), ("batch", right["batches"]["4"]), ("refused", bad["refused"]["4"])):
+        assert set(found) == set(SCHEMA["$defs"][name]["properties"])
+    wrong = {**finished.document, "settings": {**finished.document["settings"], "batches": [0]}}
+    with pytest.raises(jsonschema.ValidationError, match="less than the minimum"):
+        jsonschema.validate(wrong, SCHEMA)
 
 
 def test_times_hang_together(finished: Results) -> None:

@@ -63,6 +63,14 @@ def test_showers(student: Results, name: str) -> None:
     assert found["batches"]["20"]["difference"] < 1e-3
 
 
+def test_compiled_showers(tmp_path: Path) -> None:
+    settings = Settings(("torch-compile", "aotinductor"), (1, 20), repeats=1, trace=False, watch=False)
+    results = benchmark(of_checkpoint("calogan-vae"), settings, tmp_path / "vae")
+    for name in settings.runtimes:
+        assert results.runtimes[name]["why_not"] is None
+        assert results.runtimes[name]["batches"]["20"]["difference"] < 1e-4
+
+
 def test_what_cannot_run_showers_says_why(tmp_path: Path) -> None:
     settings = Settings(("jax", "keras", "fast"), (7,), repeats=1, trace=False, watch=False)
     results = benchmark(of_checkpoint("calogan-vae"), settings, tmp_path / "vae")

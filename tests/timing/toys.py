@@ -59,4 +59,4 @@ def install(folder: Path) -> None:
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-runtimes\nVersion: 1.0\n", encoding="utf-8")
     lines = [f"toy-{name} = toy_runtimes:{name.capitalize()}" for name in NAMES]
-    (about / "entry_points.txt").write_text("\n".join(["[caloforge.runtimes]", *lines, ""]), encoding="utf-8")
+    (about / "entry_points.txt").write_text("\n".join(["[caloforge.benchmark_runtimes]", *lines, ""]), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +34,7 @@ def export(
     from caloforge.deployment.export import export as run
     from caloforge.models.pretrained import checkpoint_folder
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by a batch system, it leaves nothing either
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         done = run(

@@ -51,7 +51,8 @@ class Settings:
         cores = available_threads()
         if self.threads > cores:
             warnings.warn(
-                f"--threads is {self.threads}, but only {cores} cores may be used: threads will wait for each other.",
+                f"--threads is {self.threads}, but only {cores} core{'s' if cores > 1 else ''} may be used: threads "
+                "will wait for each other.",
                 stacklevel=3,
             )
 
@@ -64,8 +65,10 @@ def choose_runtimes(names: list[str] | None) -> tuple[list[str], dict[str, str]]
     """The runtimes to time, the bound among them, and why others are left out.
 
     names: what the user asks for; all that can be used here where nothing is asked. Raises CaloforgeError for an
-    unknown name, and for one asked for that cannot be used here.
+    unknown name, for one asked for that cannot be used here, and where an empty list is asked for.
     """
+    if names is not None and not names:
+        raise CaloforgeError("--runtimes names none; give some with commas between them, or all.")
     wanted = runtime_names() if names is None else list(dict.fromkeys(names))
     made = {name: runtime(name) for name in wanted}
     absent = {name: why for name, each in made.items() if (why := each.missing()) is not None}

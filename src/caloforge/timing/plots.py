@@ -14,7 +14,7 @@ from caloforge.timing.results import Results
 
 COLOURS = (
     "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#994f00", "#006cd1", "#e66100",
-    "#5d3a9b", "#1a85ff", "#d41159", "#40b0a6", "#000000", "#8c510a", "#01665e",
+    "#5d3a9b", "#7fbc41", "#d41159", "#40b0a6", "#f781bf", "#8c510a", "#01665e",
 )  # fmt: skip
 MARKERS = "osD^vP*X<>hp8d"
 

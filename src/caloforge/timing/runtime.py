@@ -82,7 +82,7 @@ class ChainRuntime(Runtime):
         return None if work.layers() is not None else "it is built here for chains of dense layers only"
 
 
-RUNTIMES: Registry[type[Runtime]] = Registry("runtime", "caloforge.runtimes")
+RUNTIMES: Registry[type[Runtime]] = Registry("runtime", "caloforge.benchmark_runtimes")
 
 
 def runtime(name: str) -> Runtime:

@@ -64,9 +64,13 @@ class Runtime(ABC):
     packages: ClassVar[Sequence[str]] = ()
     precisions: ClassVar[Sequence[str]] = ("float32",)
 
+    def needs(self) -> Sequence[str]:
+        """Packages that must be importable here."""
+        return self.packages
+
     def require(self) -> None:
         """Raise CaloforgeError, naming the extra, where a package is missing."""
-        missing = [package for package in self.packages if importlib.util.find_spec(package) is None]
+        missing = [package for package in self.needs() if importlib.util.find_spec(package) is None]
         if missing:
             raise CaloforgeError(
                 f"--to {self.name} needs {', '.join(missing)}, which is not installed; pip install "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,10 @@ class KerasRuntime(Runtime):
     name = "keras"
     extra = "keras"
     packages = ("onnx", "keras")
+
+    def needs(self) -> Sequence[str]:
+        """Keras, and the backend that it computes with."""
+        return *self.packages, os.environ.get("KERAS_BACKEND", BACKEND)
 
     def lacking(self, graph: Graph) -> list[str]:
         """Nodes that have no counterpart here."""

@@ -31,8 +31,8 @@ class OpenVino(Runtime):
             except Exception as error:  # OpenVINO has several families of them
                 said = str(error).strip().splitlines()[-1]
                 raise CaloforgeError(f"OpenVINO could not take the model ({said}); choose another runtime.") from error
-        for key, value in graph.metadata.items():
-            model.set_rt_info(str(value), ["caloforge", key])
+        for entry in graph.onnx.metadata_props:
+            model.set_rt_info(entry.value, ["caloforge", entry.key])
         openvino.save_model(model, str(folder / "model.xml"), compress_to_fp16=False)
 
     def open(self, folder: Path) -> Call:

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from caloforge.deployment.runtimes.base import Arrays, Call, Graph, Runtime
 from caloforge.errors import CaloforgeError
 
-FLAGS = ("-O2", "-std=c++17")
-"""Optimisation that keeps IEEE arithmetic; -ffast-math is for the user to choose and to compare."""
+FLAGS = ("-O2", "-std=c++17", "-fno-strict-aliasing")
+"""Optimisation that keeps IEEE arithmetic; -ffast-math is for the user to choose and to compare. SOFIE's code puts
+tensors of several types into the same memory, which g++ may reorder (at -O3 with AVX it does) unless told otherwise."""
 
 _PARSE = """
 import sys, sofie

@@ -133,12 +133,12 @@ class AotInductor(_PyTorch):
         """Export with a dynamic batch and compile."""
         import torch
 
+        from caloforge.deployment.onnx_graph import trace
+
         super().prepare(work, folder, threads)
         _threads(threads)
-        arguments = example(work, 7)
-        batch = torch.export.Dim("n", min=1)
+        program = trace(work.module(), dict(zip(work.inputs, example(work, 7), strict=True)))
         with torch.no_grad():
-            program = torch.export.export(work.module(), arguments, dynamic_shapes=tuple({0: batch} for _ in arguments))
             torch._inductor.aoti_compile_and_package(program, package_path=str(folder / "model.pt2"))
 
     def load(self, work: Work, folder: Path, threads: int) -> Run:

@@ -40,7 +40,7 @@ class Sofie(Runtime):
     packages: ClassVar[tuple[str, ...]] = ("sofie", "scipy-openblas32")
     compiler = True
     optimisation: ClassVar[tuple[str, ...]] = ("-O3",)
-    flags = "-O3, scipy-openblas32, doInfer"
+    flags = "-O3 (-fno-strict-aliasing for checkpoints), scipy-openblas32, doInfer"
 
     def environment(self, folder: Path, threads: int) -> dict[str, str]:
         """OpenBLAS's threads."""
@@ -66,10 +66,11 @@ class Sofie(Runtime):
         filled = _SOURCE.format(header=header.name, space=space[1], declared=declared, given=", ".join(names))
         source.write_text(filled, encoding="utf-8")
         place = scipy_openblas32.get_lib_dir()
+        aliasing = ["-fno-strict-aliasing"] if work.layers() is None else []  # tensors of several types in one memory
         command = [
-            "g++", "-std=c++20", *self.optimisation, "-shared", "-fPIC", "-Dsgemm_=scipy_sgemm_",
-            "-Dsgemv_=scipy_sgemv_", str(source), "-o", str(folder / "model.so"), f"-L{place}", "-lscipy_openblas",
-            f"-Wl,-rpath,{place}",
+            "g++", "-std=c++20", *aliasing, *self.optimisation, "-shared", "-fPIC",
+            "-Dsgemm_=scipy_sgemm_", "-Dsgemv_=scipy_sgemv_", str(source), "-o", str(folder / "model.so"),
+            f"-L{place}", "-lscipy_openblas", f"-Wl,-rpath,{place}",
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
         if done.returncode:
@@ -102,4 +103,4 @@ class SofieFast(Sofie):
 
     label = "SOFIE fast-math"
     optimisation: ClassVar[tuple[str, ...]] = ("-O3", "-march=native", "-ffast-math", "-mprefer-vector-width=512")
-    flags = "-O3 -march=native -ffast-math -mprefer-vector-width=512, scipy-openblas32, doInfer"
+    flags = f"{' '.join(optimisation)} (-fno-strict-aliasing for checkpoints), scipy-openblas32, doInfer"
