@@ -19,6 +19,11 @@ def test_version_and_commands() -> None:
     assert all(name in shown for name in COMMANDS)
 
 
+def test_as_a_module() -> None:
+    run = subprocess.run([sys.executable, "-m", "caloforge", "--version"], capture_output=True, text=True, check=True)
+    assert run.stdout == f"caloforge {__version__}\n"
+
+
 def test_error_is_one_line_and_exit_code_2() -> None:
     import typer
 
