@@ -65,11 +65,7 @@ def _floor(case: Case, settings: Panel, n: int, advance: Advance) -> Floor:
         pairs = [case.geant4_pair(n, draw) for draw in range(settings.floor_splits)]
         known = [pair for pair in pairs if pair is not None]
         if known and known[0].n >= settings.folds:
-            if known[0].n < n:
-                case.notes.append(
-                    f"The floor of the classifiers comes from halves of the reference, {known[0].n:,} showers each, "
-                    f"beside {n:,} of the samples; give --floor or --training for one of equal numbers."
-                )
+            case.note_of_halves(known[0], n, "the classifiers")
             return measured_floor(known, settings, case.seed, advance)
     found = stored_floor(case.reference, n) if not settings.floor_splits else None
     if found is None:
