@@ -60,5 +60,7 @@ def test_a_floor_of_fewer_showers_is_said(toy_showers) -> None:
         assert [note for note in notes if f"The floor of {what} comes from halves of the reference, 30 showers" in note]
     notes = evaluate(reference, generated, only=parts, floor=toy_showers(60, 3))["notes"]
     assert not [note for note in notes if "halves" in note]
+    notes = evaluate(reference, generated, only=HISTOGRAMS, floor=toy_showers(40, 3))["notes"]
+    assert "--floor has 40 showers, fewer than the 60 compared, and is not used." in notes
     notes = evaluate(reference[:3], generated[:3], only=HISTOGRAMS)["notes"]
     assert "Fewer than 4 showers have no halves: separation powers have no floor." in notes

@@ -187,6 +187,8 @@ def _gathered(
     case.notes = check_deposits(unseen, judged) + note_copies(unseen, judged) + note_energies(unseen, judged)
     if any(len(sample) != n for sample in (unseen, *samples.values())):
         case.notes.append(f"Samples differ in length; {n:,} showers of each are compared.")
+    if further is not None and len(further) < n:
+        case.notes.append(f"--floor has {len(further):,} showers, fewer than the {n:,} compared, and is not used.")
     if training is None:
         without = "no naive generators, no memorisation check" if rules.naive else "no memorisation check"
         case.notes.append(f"No training showers were given: {without}.")
