@@ -21,8 +21,10 @@ from caloforge.evaluation import (
     nearest_distances,
     nearest_rescaled,
 )
+from caloforge.evaluation.floors import expected_floor
 from caloforge.evaluation.naive import GAUSSIAN, NEAREST, diagonal_gaussian
 from caloforge.evaluation.sample import Sample
+from caloforge.evaluation.scores import expected_error
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +113,14 @@ def test_histograms_give_the_golden_numbers_of_ds2(ds2, tmp_path: Path) -> None:
         assert {name: found["prdc"][name] for name in numbers["prdc_k5"]} == pytest.approx(numbers["prdc_k5"], rel=1e-6)
         assert found["prdc"]["n"] == 400 and found["prdc"]["floor_n"] == 200
     assert "layer 0" in str(found["bins"].keys()) and found["floor_of_separations"]["n"] == 200
+
+
+def test_the_expected_floor_of_the_largest_of_three() -> None:
+    values = np.random.default_rng(0).normal(0.5, expected_error(250), (100_000, 3))
+    for kinds in (1, 2, 3):
+        mean, spread = expected_floor(250, kinds).auc["headline"]
+        assert mean == pytest.approx(values[:, :kinds].max(axis=1).mean(), abs=3e-4)
+        assert spread == expected_error(250)
 
 
 def test_low_level_input_is_the_official_one(ds2) -> None:

@@ -147,7 +147,7 @@ def evaluate(
         quick,
         dict(zip(names[1:], samples[1:], strict=True)),
         floor=further,
-        only=tuple(part.strip() for part in only.split(",") if part.strip()) if only else (),
+        only=() if only is None else tuple(part.strip() for part in only.split(",")),
         repeats=repeats,
         name=names[0],
         models=_models(model or [], names),

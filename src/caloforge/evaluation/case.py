@@ -83,6 +83,14 @@ class Case:
         """The samples without the naive generators."""
         return {name: sample for name, sample in self.samples.items() if name not in NAIVE}
 
+    def note_of_halves(self, pair: Geant4Pair | None, n: int, what: str) -> None:
+        """Say where a floor comes from fewer showers than the numbers beside it."""
+        if pair is not None and pair.n < n:
+            self.notes.append(
+                f"The floor of {what} comes from {pair.source}, {pair.n:,} showers each, beside {n:,} of the samples; "
+                "give --floor or --training for one of equal numbers."
+            )
+
     def for_classifiers(self, sample: Sample) -> Sample:
         """The sample above the threshold of the protocol's classifiers; it is read again where that is another one."""
         threshold = self.protocol.classifier_threshold_mev(self.detector)

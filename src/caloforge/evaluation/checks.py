@@ -9,6 +9,7 @@ import numpy as np
 
 from caloforge.detectors import Detector
 from caloforge.errors import CaloforgeError
+from caloforge.evaluation.copies import common_showers
 from caloforge.evaluation.protocol import Protocol
 from caloforge.evaluation.protocols import PROTOCOLS, default_protocol
 from caloforge.evaluation.sample import Sample, Source
@@ -19,6 +20,10 @@ _PARTICLES = {
     "electron": "e-", "positron": "e+", "photon": "gamma", "photons": "gamma", "electrons": "e-", "positrons": "e+",
     "pion": "pi", "pions": "pi", "pi+": "pi", "pi-": "pi",
 }  # fmt: skip
+ALIKE = 0.01
+"""Fraction of equal showers up to which two samples may share some: sparse showers of one energy can be equal."""
+_SURELY = 1.95
+"""Kolmogorov's limit that equal distributions exceed once in a thousand times."""
 _UNITS = 1e3
 _SLACK = 10.0**0.75
 """Medians whose ratio is within this factor of a thousand are taken for GeV beside MeV."""
@@ -116,6 +121,52 @@ def check_disjoint(reference: Source, label: str, other: Source) -> None:
             f"The {label} showers share {common:,} rows of {other.path} with the reference; give others with "
             f"--reference-rows and --{label}-rows, or --force."
         )
+
+
+def check_copies(reference: Sample, label: str, other: Sample) -> None:
+    """Raise CaloforgeError where more than a hundredth of the reference's showers are another sample's, bit for bit.
+
+    Told by the showers themselves, so that copied files, parts of files and arrays in memory are found as well.
+    """
+    common = common_showers(reference, other)
+    if common > ALIKE * len(reference):
+        raise CaloforgeError(
+            f"{common:,} of the {len(reference):,} reference showers are among the {label} showers, bit for bit, "
+            f"expected none; give others with --reference-rows or --{label}, or --force."
+        )
+
+
+def note_copies(reference: Sample, others: Mapping[str, Sample]) -> list[str]:
+    """Notes about generated samples that hold showers of the reference, bit for bit."""
+    notes = []
+    for label, sample in others.items():
+        common = common_showers(sample, reference)
+        if common > ALIKE * len(sample):
+            notes.append(
+                f"{common:,} of {len(sample):,} {label} showers are showers of the reference, bit for bit: this judges "
+                "no model."
+            )
+    return notes
+
+
+def note_energies(reference: Sample, others: Mapping[str, Sample]) -> list[str]:
+    """Notes about samples whose incident energies are not distributed as the reference's (Kolmogorov and Smirnov).
+
+    A classifier tells such samples apart by the incident energy alone.
+    """
+    notes = []
+    one = np.sort(np.asarray(reference.features.incident_energy_mev, dtype=np.float64))
+    for label, sample in others.items():
+        two = np.sort(np.asarray(sample.features.incident_energy_mev, dtype=np.float64))
+        both = np.concatenate([one, two])
+        shares = [np.searchsorted(side, both, "right") / len(side) for side in (one, two)]
+        distance = float(np.abs(shares[0] - shares[1]).max())
+        if distance > _SURELY * np.sqrt(1 / len(one) + 1 / len(two)):
+            notes.append(
+                f"The incident energies of the {label} showers are not distributed as the reference's (medians "
+                f"{np.median(two):.4g} and {np.median(one):.4g} MeV): classifiers and histograms see that too."
+            )
+    return notes
 
 
 def _same_file(one: Path, two: Path) -> bool:

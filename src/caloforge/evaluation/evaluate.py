@@ -13,6 +13,7 @@ from caloforge import __version__
 from caloforge.errors import CaloforgeError
 from caloforge.evaluation.case import NAIVE, Case
 from caloforge.evaluation.checks import (
+    check_copies,
     check_deposits,
     check_detectors,
     check_disjoint,
@@ -20,6 +21,8 @@ from caloforge.evaluation.checks import (
     check_protocol,
     check_units,
     check_unseen,
+    note_copies,
+    note_energies,
 )
 from caloforge.evaluation.naive import GAUSSIAN, NEAREST, diagonal_gaussian, nearest_rescaled
 from caloforge.evaluation.page.verdict import verdict
@@ -130,6 +133,10 @@ def examine(
             if source is not None:
                 check_disjoint(reference, label, source)
     case = _gathered(reference, others, training, floor, rules, parts, seed, watch)
+    if not force:
+        for label, sample in (("training", case.training), ("floor", case.floor)):
+            if sample is not None:
+                check_copies(case.reference, label, sample)
     case.repeats, case.folder, case.show = repeats, folder, progress is not None
     _run(case, parts)
     case.results = _results(case, particle)
@@ -176,9 +183,12 @@ def _gathered(
     n = min(len(unseen), *(len(sample) for sample in samples.values()))
     case = Case(rules, seed, unseen, samples, seen, further, n, watch=watch)
     case.found = {label: {} for label in samples}
-    case.notes = check_deposits(unseen, case.judged())
+    judged = case.judged()
+    case.notes = check_deposits(unseen, judged) + note_copies(unseen, judged) + note_energies(unseen, judged)
     if any(len(sample) != n for sample in (unseen, *samples.values())):
         case.notes.append(f"Samples differ in length; {n:,} showers of each are compared.")
+    if further is not None and len(further) < n:
+        case.notes.append(f"--floor has {len(further):,} showers, fewer than the {n:,} compared, and is not used.")
     if training is None:
         without = "no naive generators, no memorisation check" if rules.naive else "no memorisation check"
         case.notes.append(f"No training showers were given: {without}.")

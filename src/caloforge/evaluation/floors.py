@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.resources import files
@@ -17,12 +18,15 @@ from caloforge.evaluation.scores import expected_error
 from caloforge.observables import known_as
 from caloforge.randomness import stream_seed
 
+_LARGEST_OF = {1: 0.0, 2: math.pi**-0.5, 3: 1.5 * math.pi**-0.5}
+"""Mean of the largest of so many standard normal values."""
+
 
 @dataclass(frozen=True)
 class Floor:
     """AUC and spread of one measurement by classifier, at n showers a class.
 
-    source: where the showers come from, or 'stored', or 'expected' (0.5 and the formula's error). draws: repetitions;
+    source: where the showers come from, or 'stored', or 'expected' (by the formula). draws: repetitions;
     verdicts: the pairs and their headlines.
     """
 
@@ -63,6 +67,11 @@ def stored_floor(reference: Sample, n: int) -> Floor | None:
     return None if kept is None else Floor(n, "stored", {kind: (pair[0], pair[1]) for kind, pair in kept.items()})
 
 
-def expected_floor(n: int) -> Floor:
-    """0.5 and the error of an AUC of n against n, where no floor can be measured and none is stored."""
-    return Floor(n, "expected", {HEADLINE: (0.5, expected_error(n))})
+def expected_floor(n: int, classifiers: int) -> Floor:
+    """What the headline of `classifiers` (1 to 3) is expected to be where no floor can be measured and none is stored.
+
+    The largest of several independent normal values lies above their mean by `_LARGEST_OF` standard deviations; that of
+    an AUC of n against n showers is `expected_error`.
+    """
+    error = expected_error(n)
+    return Floor(n, "expected", {HEADLINE: (0.5 + _LARGEST_OF[classifiers] * error, error)})

@@ -60,8 +60,9 @@ def fpd(
     for the same seed, whatever the number of threads. Raises CaloforgeError for bad shapes and features not finite.
     """
     settings = settings or FrechetSettings()
-    one, two = (Moments(values) for values in scaled_pair(*checked_pair(reference, generated)))
-    mixed = two.frame.T @ one.frame
+    with threadpool_limits(1, user_api="blas"):
+        one, two = (Moments(values) for values in scaled_pair(*checked_pair(reference, generated)))
+        mixed = two.frame.T @ one.frame
     rng = np.random.default_rng(seed)
 
     def draws() -> Iterator[tuple[Counts, Counts]]:

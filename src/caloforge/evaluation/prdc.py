@@ -42,8 +42,7 @@ class Prdc:
         numbers = ("precision", "recall", "density", "coverage")
         found: dict[str, Any] = {name: getattr(self, name) for name in numbers}
         found |= {"k": self.k, "n": min(self.n_reference, self.n_generated)}
-        if floor is not None:
-            found["floor"] = {name: getattr(floor, name) for name in numbers}
+        found["floor"] = None if floor is None else {name: getattr(floor, name) for name in numbers}
         return found
 
 

@@ -51,7 +51,7 @@ def warn_of_units(showers: Showers, source: str) -> None:
     incident = float(np.median(showers.incident_energy_mev))
     visible = float(np.median(showers.deposits_mev.sum(axis=1, dtype=np.float64)))
     likely_incident = incident < LIKELY_GEV
-    if not likely_incident and visible > incident / 400:
+    if not (0 < visible < np.inf and 0 < incident < np.inf) or (not likely_incident and visible > incident / 400):
         return
     if likely_incident:
         units = "incident" if visible > 20 * incident else "all"

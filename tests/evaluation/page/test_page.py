@@ -141,7 +141,10 @@ def test_what_is_absent_is_left_out(made, tmp_path: Path) -> None:
     assert shown == {name for name in parser.ids if f"h-{name}" in parser.ids}
     nothing = dataclasses.replace(arrays, comparisons={})
     write_page({key: results[key] for key in kept[:-1]}, nothing, tmp_path)
-    assert "there is no verdict" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    said = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "there is no verdict" in said
+    left = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert left == set(re.findall(r"figures/([^)]+)\)", said))
 
 
 def test_showers_are_packed_with_their_brightest_voxels(toy_showers) -> None:

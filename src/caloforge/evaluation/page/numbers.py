@@ -131,7 +131,7 @@ def distances(results: Results) -> Section | None:
         if found:
             first = next(iter(found.values()))
             cells = [_thousands(found.get(name), "value", "error") for name in everyone]
-            note = "" if first.get("comparable", True) else "not comparable below 50,000 showers"
+            note = _joined("" if first.get("comparable", True) else "not comparable below 50,000 showers", first)
             rows.append(
                 [f"{key.upper()} · 1000", *cells, _thousands(first, "floor", "floor_error"), _count(first), note]
             )
@@ -141,7 +141,13 @@ def distances(results: Results) -> Section | None:
             first = next(iter(found.values()))
             cells = [measured(found.get(name, {}).get(key)) for name in everyone]
             rows.append(
-                [key, *cells, measured((first.get("floor") or {}).get(key)), _count(first), f"k = {first.get('k', 5)}"]
+                [
+                    key,
+                    *cells,
+                    measured((first.get("floor") or {}).get(key)),
+                    _count(first),
+                    _joined(f"k = {first.get('k', 5)}", first),
+                ]
             )
     blocks: list[Block] = []
     if rows:
@@ -223,6 +229,13 @@ def method(results: Results) -> Section:
         table: list[Row] = [[str(key), measured(value, None, 1)] for key, value in spent.items()]
         blocks.append(Folded("Seconds of each stage", [Table("Seconds of each stage", ["stage", "seconds"], table)]))
     return Section("method", "Method", blocks)
+
+
+def _joined(note: str, one: Results) -> str:
+    """A remark, and that the floor comes from another number of showers where it does."""
+    n, floor_n = one.get("n"), one.get("floor_n")
+    said = f"floor of {floor_n:,} showers" if floor_n and n and floor_n != n else ""
+    return "; ".join(part for part in (note, said) if part)
 
 
 def _auc(one: Results | None) -> Cell:

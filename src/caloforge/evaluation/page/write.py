@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,16 +27,25 @@ def write_page(results: Mapping[str, Any], arrays: Arrays, folder: Path | str) -
 
 
 def write_sections(title: str, sub: str, parts: Sequence[Section], folder: Path | str, name: str = "report") -> None:
-    """Write sections as NAME.html, NAME.md and figures/*.pdf into a folder.
+    """Write sections as NAME.html, NAME.md and figures/*.pdf into a folder; figures of an earlier NAME.md are removed.
 
     Raises CaloforgeError where it cannot be written.
     """
     folder = Path(folder)
-    for figure in figures([block for section in parts for block in section.blocks]):
+    shown = figures([block for section in parts for block in section.blocks])
+    for old in _figures_of(folder / f"{name}.md") - {figure.key for figure in shown}:
+        (folder / "figures" / f"{old}.pdf").unlink(missing_ok=True)
+    for figure in shown:
         with replaced(folder / "figures" / f"{figure.key}.pdf") as beside:
             beside.write_bytes(figure.pdf())
     write_text(folder / f"{name}.md", markdown(title, sub, parts))
     write_text(folder / f"{name}.html", html(title, sub, parts))
+
+
+def _figures_of(page: Path) -> set[str]:
+    """Keys of the figures that a written page names; none where there is no such page."""
+    text = page.read_text(encoding="utf-8", errors="replace") if page.is_file() else ""
+    return set(re.findall(r"\(figures/([\w-]+)\.pdf\)", text))
 
 
 def _sub(results: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ def run(case: Case) -> None:
         return
     first = slice(0, n)
     pair = case.geant4_pair(n)
+    case.note_of_halves(pair, n, "the correlations")
     with case.watch.stage("correlations", len(case.samples) + 1, "samples") as advance:
         floor: CorrelationDifference | None = None
         if pair is not None and pair.n >= FEWEST:

@@ -35,6 +35,7 @@ def run(case: Case) -> None:
         "kpd": lambda a, b: kpd(a, b, SEED, kernel),
     }
     pair = case.geant4_pair(n)
+    case.note_of_halves(pair, n, "FPD and KPD")
     with case.watch.stage("fpd", 2 * (len(case.samples) + (pair is not None)), "distances") as advance:
         floors: dict[str, tuple[float, float]] = {}
         if pair is not None and pair.n >= FEWEST:

@@ -57,7 +57,7 @@ def _floors(case: Case, bins: Any, edges: Any, advance: Any) -> dict[str, tuple[
     for draw in range(case.protocol.separation_splits):
         pair = case.geant4_pair(case.n, draw, "evaluation.separation-floor")
         if pair is None:
-            case.notes.append("One shower has no halves: separation powers have no floor.")
+            case.notes.append("Fewer than 4 showers have no halves: separation powers have no floor.")
             return {}
         sides = [Binned.of(side, edges) for side in (pair.one, pair.two)]
         parts = [side.rows(_as_slice(rows)) for side, rows in zip(sides, (pair.one_rows, pair.two_rows), strict=True)]

@@ -20,6 +20,7 @@ def run(case: Case) -> None:
     threshold = case.protocol.classifier_threshold_mev(case.detector)
     first = np.arange(n, dtype=np.int64)
     pair = case.geant4_pair(n)
+    case.note_of_halves(pair, n, "PRDC")
     with case.watch.stage("prdc", len(case.samples) + (pair is not None), "samples") as advance:
         floor: Prdc | None = None
         if pair is not None and pair.n >= k + 2:

@@ -29,7 +29,7 @@ def run(case: Case) -> None:
     sizes = _sizes(case, n)
     total = kinds * (len(case.samples) * settings.seeds + settings.floor_splits + len(case.judged()) * len(sizes))
     with case.watch.stage("classifiers", total, "trainings") as advance:
-        floor = _floor(case, settings, n, advance)
+        floor = _floor(case, settings, n, kinds, advance)
         beside = [
             Told(HEADLINE, pair.one, pair.one_rows, best.reference, pair.two, pair.two_rows, best.generated)
             for pair, best in floor.verdicts
@@ -60,21 +60,22 @@ def run(case: Case) -> None:
     case.results["floor_of_classifiers"] = {"n": floor.n, "source": floor.source, "draws": floor.draws}
 
 
-def _floor(case: Case, settings: Panel, n: int, advance: Advance) -> Floor:
+def _floor(case: Case, settings: Panel, n: int, kinds: int, advance: Advance) -> Floor:
     if settings.floor_splits:
         pairs = [case.geant4_pair(n, draw) for draw in range(settings.floor_splits)]
         known = [pair for pair in pairs if pair is not None]
         if known and known[0].n >= settings.folds:
-            if known[0].n < n:
-                case.notes.append(
-                    f"The floor of the classifiers comes from halves of the reference, {known[0].n:,} showers each, "
-                    f"beside {n:,} of the samples; give --floor or --training for one of equal numbers."
-                )
+            case.note_of_halves(known[0], n, "the classifiers")
             return measured_floor(known, settings, case.seed, advance)
     found = stored_floor(case.reference, n) if not settings.floor_splits else None
-    if found is None:
-        case.notes.append(f"No Geant4-against-Geant4 floor at n = {n}: the expected 0.5 is shown.")
-    return found or expected_floor(n)
+    if found is not None:
+        return found
+    expected = expected_floor(n, kinds)
+    case.notes.append(
+        f"No Geant4-against-Geant4 floor at n = {n}: the expected AUC of the largest of {kinds}, "
+        f"{expected.auc[HEADLINE][0]:.3f}, is shown."
+    )
+    return expected
 
 
 def _sizes(case: Case, n: int) -> list[int]:
