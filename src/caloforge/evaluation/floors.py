@@ -36,6 +36,11 @@ class Floor:
     draws: int = 0
     verdicts: tuple[tuple[Geant4Pair, Verdict], ...] = ()
 
+    def error(self, kind: str) -> float | None:
+        """Standard error of a classifier's mean AUC; None where it has no floor."""
+        pair = self.auc.get(kind)
+        return None if pair is None else pair[1] / math.sqrt(max(self.draws, 1))
+
 
 def measured_floor(
     pairs: Iterable[Geant4Pair], settings: Panel, seed: int, done: Callable[[int], None] | None = None

@@ -263,6 +263,14 @@ def test_verdict_names_the_observable() -> None:
     assert "mostly by sparsity" in verdict(_results(0.9, separation_power=powers))
 
 
+def test_verdict_takes_the_error_of_the_mean_floor() -> None:
+    one = _results(0.53, 0.006, 0.5)
+    one["classifiers"]["headline"] |= {"floor_spread": 0.02, "floor_error": 0.004}
+    assert verdict(one).startswith("Distinguishable")
+    del one["classifiers"]["headline"]["floor_error"]
+    assert verdict(one).startswith("No difference")
+
+
 def test_verdict_weighs_floor_and_numbers() -> None:
     assert verdict(_results(0.56, floor=0.558)).startswith(
         "Not distinguishable from Geant4 by a classifier with 20,000"

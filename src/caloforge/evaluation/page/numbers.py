@@ -9,7 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from caloforge.evaluation.page.reading import HEADLINE, energy_range, judged, kinds, quantity, significance
+from caloforge.evaluation.page.reading import (
+    HEADLINE,
+    auc_significance,
+    energy_range,
+    judged,
+    kinds,
+    quantity,
+    significance,
+)
 from caloforge.evaluation.page.section import Block, Folded, Section
 from caloforge.evaluation.page.summary import speed
 from caloforge.evaluation.page.tables import Cell, Row, Table, measured
@@ -241,7 +249,7 @@ def _joined(note: str, one: Results) -> str:
 def _auc(one: Results | None) -> Cell:
     if one is None:
         return Cell("–", -math.inf)
-    sigma = significance(one["auc"], one.get("auc_error"), one.get("floor"), one.get("floor_spread"), 0.5)
+    sigma = auc_significance(one)
     look = "good" if sigma < 2 else "bad" if one["auc"] > 0.8 else "fair"
     return measured(one["auc"], one.get("auc_error"), 3, look)
 

@@ -57,6 +57,17 @@ def number(value: Any) -> float:
     return math.nan if value is None or isinstance(value, str) else float(value)
 
 
+def auc_error(one: Results) -> float:
+    """Standard error of an AUC minus its floor; the floor's own error is its spread over the root of its draws."""
+    floor = one.get("floor_error", one.get("floor_spread"))
+    return math.hypot(number(one.get("auc_error") or 0.0), number(floor or 0.0))
+
+
+def auc_significance(one: Results) -> float:
+    """By how many such errors an AUC lies above its floor, or above 0.5 where there is none."""
+    return significance(one["auc"], auc_error(one), one.get("floor"), None, 0.5)
+
+
 def significance(value: Any, error: Any, floor: Any, spread: Any, expected: float = 0.0) -> float:
     """How many standard errors a value lies above its floor (above `expected` where there is none)."""
     base = expected if floor is None else float(floor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from caloforge.evaluation.page.reading import headline, judged, models, significance
+from caloforge.evaluation.page.reading import auc_significance, headline, judged, models, significance
 from caloforge.evaluation.page.section import Block, Card, Cards, Notes, Section
 from caloforge.evaluation.page.verdict import SURE, excess, verdict
 
@@ -46,7 +46,7 @@ def _auc(results: Results) -> Card | None:
         return None
     name, one = best
     floor = one.get("floor")
-    sigma = significance(one["auc"], one.get("auc_error"), floor, one.get("floor_spread"), 0.5)
+    sigma = auc_significance(one)
     below = "floor 0.5 (expected)" if floor is None else f"floor {floor:.3f}" + _pm(one.get("floor_spread"), 3)
     look = "good" if sigma < 2 else "fair" if one["auc"] < 0.8 else "bad"
     gauge = (2 * one["auc"] - 1, None if floor is None else 2 * floor - 1)

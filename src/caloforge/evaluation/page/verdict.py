@@ -6,7 +6,15 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from caloforge.evaluation.page.reading import ONE_ENERGY, headline, kinds, layer_of, significance
+from caloforge.evaluation.page.reading import (
+    ONE_ENERGY,
+    auc_error,
+    auc_significance,
+    headline,
+    kinds,
+    layer_of,
+    significance,
+)
 
 FEW, SURE = 0.01, 3.0
 WORDS = ((0.55, "barely"), (0.65, "somewhat"), (0.8, "clearly"), (0.95, "well"), (1.01, "almost always"))
@@ -29,8 +37,7 @@ def verdict(results: Mapping[str, Any]) -> str:
     numbers = best[1]
     auc, error, floor = float(numbers["auc"]), numbers.get("auc_error"), numbers.get("floor")
     said = f"AUC {auc:.3f} ± {error or 0.0:.3f}, floor {'0.5 (expected)' if floor is None else f'{floor:.3f}'}"
-    above = significance(auc, error, floor, numbers.get("floor_spread"), 0.5)
-    sigma = math.hypot(error or 0.0, numbers.get("floor_spread") or 0.0)
+    above, sigma = auc_significance(numbers), auc_error(numbers)
     n = f" with {numbers['n']:,} showers a class" if numbers.get("n") else ""
     if results.get("indistinguishable", above < 2 and sigma <= FEW):
         text = f"Not distinguishable from Geant4 by a classifier{n} ({said})"

@@ -58,7 +58,7 @@ def run(case: Case) -> None:
 def _entry(found: Any, floor: Any) -> dict[str, Any]:
     entry = found.as_dict()
     entry["floor"] = None if floor is None else floor.auc
-    entry["floor_spread"] = None if floor is None else floor.auc_error
+    entry["floor_spread"] = entry["floor_error"] = None if floor is None else floor.auc_error
     entry["floor_jsd"] = None if floor is None else floor.jsd
     entry["floor_n"] = None if floor is None else sum(floor.counts)
     return dict(entry)

@@ -43,14 +43,14 @@ def run(case: Case) -> None:
                     **verdict.as_dict(),
                     "floor": floor.auc.get(kind, (None, None))[0],
                     "floor_spread": floor.auc.get(kind, (None, None))[1],
+                    "floor_error": floor.error(kind),
                     "floor_n": floor.n,
                 }
                 for kind, verdict in verdicts.items()
             }
             best = verdicts[HEADLINE]
-            mean, spread = floor.auc[HEADLINE]
-            sigma = float(np.hypot(best.auc_error, spread / np.sqrt(max(floor.draws, 1))))
-            entry["indistinguishable"] = bool(best.auc - mean < 2 * sigma and sigma <= 0.01)
+            sigma = float(np.hypot(best.auc_error, floor.error(HEADLINE) or 0.0))
+            entry["indistinguishable"] = bool(best.auc - floor.auc[HEADLINE][0] < 2 * sigma and sigma <= 0.01)
             entry["auc_against_n"] = {str(n): [best.auc, best.auc_error]}
             if name in NAIVE:
                 continue
