@@ -18,7 +18,7 @@ from caloforge.threads import available_threads
 from caloforge.timing import Settings, benchmark
 from caloforge.timing.benchmark import choose_runtimes
 from caloforge.timing.runtime import runtime
-from caloforge.timing.subject import geant4_time, of_decoder
+from caloforge.timing.subject import geant4_time, of_checkpoint, of_decoder
 
 
 def said(*arguments: str) -> str:
@@ -49,6 +49,15 @@ def test_one_subject(tmp_path: Path) -> None:
     assert "either a checkpoint or --decoder" in said("--out", str(tmp_path))
     assert "either a checkpoint or --decoder" in said("calogan-vae", "--decoder", "3x4", "--out", str(tmp_path))
     assert "no-such-model is no folder" in said("no-such-model", "--out", str(tmp_path))
+
+
+def test_other_weights_are_another_subject(tmp_path: Path) -> None:
+    assert "has no weights.safetensors" in said(str(tmp_path), "--out", str(tmp_path / "out"))
+    (tmp_path / "weights.safetensors").write_bytes(b"one")
+    first = of_checkpoint(str(tmp_path))
+    (tmp_path / "weights.safetensors").write_bytes(b"two")
+    second = of_checkpoint(str(tmp_path))
+    assert first["folder"] == second["folder"] and first["weights_sha256"] != second["weights_sha256"]
 
 
 def test_runtime_that_is_unknown(tmp_path: Path) -> None:

@@ -16,10 +16,22 @@ def of_decoder(text: str) -> dict[str, Any]:
 
 
 def of_checkpoint(text: str) -> dict[str, Any]:
-    """The subject of a checkpoint, by folder or by the name of one that comes along."""
-    from caloforge.models.pretrained import checkpoint_folder
+    """The subject of a checkpoint, by folder or by the name of one that comes along, and the hash of its weights.
 
-    return {"kind": "checkpoint", "folder": str(checkpoint_folder(text).resolve())}
+    Raises CaloforgeError where there are none.
+    """
+    from caloforge.models.pretrained import checkpoint_folder
+    from caloforge.models.seen import file_sha256
+
+    folder = checkpoint_folder(text).resolve()
+    try:
+        digest = file_sha256(folder / "weights.safetensors")
+    except OSError as error:
+        raise CaloforgeError(
+            f"{folder} has no weights.safetensors ({error.strerror}), expected a checkpoint; name a folder that "
+            "`caloforge train` made, or a model that comes along."
+        ) from error
+    return {"kind": "checkpoint", "folder": str(folder), "weights_sha256": digest}
 
 
 def geant4_time(path: Path) -> float:
