@@ -29,6 +29,7 @@ MAY: dict[str, set[str]] = {
     "deployment": DATA | TENSORS | {"factors", "models"},
     "timing": DATA | TENSORS | {"factors", "models", "deployment"},
     "cli": DATA | TENSORS | {"factors", "models", "evaluation", "playground", "deployment", "timing"},
+    "__main__": {"cli"},
 }
 
 

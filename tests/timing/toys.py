@@ -14,7 +14,7 @@ class Right(ChainRuntime):
     label = "numpy"
     flags = "plain"
     def environment(self, folder, threads):
-        return {"TOY_THREADS": str(threads)}
+        return {"TOY_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
     def load(self, work, folder, threads):
         assert os.environ["TOY_THREADS"] == str(threads) and "OPENBLAS_CORETYPE" not in os.environ
         layers = work.layers()

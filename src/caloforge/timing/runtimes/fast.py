@@ -21,6 +21,10 @@ class Fast(Runtime):
     packages: ClassVar[tuple[str, ...]] = ("caloforge", "numba")
     flags = "packed weights, kernels compiled by numba, one thread"
 
+    def environment(self, folder: Path, threads: int) -> dict[str, str]:
+        """numpy's BLAS, which is loaded and not called, keeps no threads that spin."""
+        return {"OPENBLAS_NUM_THREADS": str(threads)}
+
     def refuses(self, work: Work) -> str | None:
         """What neither of the two packs."""
         try:
