@@ -2,15 +2,13 @@
 
     python scripts/make_figure.py
 
-Generates as many showers as are held out with the teacher and the student that come along, and draws chosen
-histograms into docs/images/calogan.png.
+Generates as many showers as are held out with every model that comes along, and draws chosen histograms into docs/images/calogan.png.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,8 +16,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from caloforge.evaluation.evaluate import examine
+from caloforge.evaluation.page.histograms import LOGARITHMIC, coarser
+from caloforge.evaluation.page.reading import kind_of, unit_of
 from caloforge.evaluation.plots import COLOURS, GREY, png
-from caloforge.evaluation.separations import VOXELS, kind_of
 from caloforge.files import replaced
 from caloforge.models.generate import generate
 from caloforge.models.pretrained import pretrained
@@ -43,35 +42,13 @@ SHOWN = [
 
 Comparisons: TypeAlias = Mapping[str, Mapping[str, Comparison]]
 COLUMNS = 4
-LOGARITHMIC = ("E", VOXELS)
-
-
-def _units(name: str) -> str:
-    kind = kind_of(name)
-    if kind in ("E", VOXELS, "Visible energy", "Depth-weighted energy"):
-        return f"{name} [MeV]"
-    return f"{name} [mm]" if kind.startswith(("EC ", "Width ", "First moment", "Second moment")) else name
-
-
-def _coarser(comparison: Comparison) -> Comparison:
-    """The same histograms with neighbouring bins joined for the eye, where fewer than 20 entries a bin are expected."""
-    bins = len(comparison.reference_counts)
-    filled = max(int(np.count_nonzero(comparison.reference_counts)), 1)
-    wanted = filled * 20 / max(int(comparison.reference_counts.sum()), 1)
-    join = next((size for size in (1, 2, 3, 4, 5) if size >= wanted and bins % size == 0), 1 if bins % 5 else 5)
-    if join == 1:
-        return comparison
-    one, two = (
-        counts.reshape(-1, join).sum(axis=1) for counts in (comparison.reference_counts, comparison.generated_counts)
-    )
-    return replace(comparison, edges=comparison.edges[::join], reference_counts=one, generated_counts=two)
 
 
 def _histogram(main: Any, ratio: Any, name: str, comparisons: Comparisons) -> None:
     first: Comparison | None = None
     for index, (label, compared) in enumerate(comparisons.items()):
         style = {"color": COLOURS[index % len(COLOURS)], "linewidth": 1.6}
-        one = _coarser(compared[name])
+        one = coarser(compared[name])
         width = np.diff(one.edges)
         n_reference, n = max(one.reference_counts.sum(), 1), max(one.generated_counts.sum(), 1)
         expected = one.reference_counts / n_reference
@@ -87,7 +64,7 @@ def _histogram(main: Any, ratio: Any, name: str, comparisons: Comparisons) -> No
             ratio.stairs(np.where(expected > 0, one.generated_counts / n / expected, np.nan), one.edges, **style)
     if first is None:
         return
-    drawn = [_coarser(comparison[name]) for comparison in comparisons.values()]
+    drawn = [coarser(comparison[name]) for comparison in comparisons.values()]
     both = [comparison.reference_counts + comparison.generated_counts for comparison in drawn]
     used = np.flatnonzero(np.sum(both, axis=0))
     if len(used):
@@ -104,7 +81,7 @@ def _histogram(main: Any, ratio: Any, name: str, comparisons: Comparisons) -> No
     ratio.set_ylim(0.4, 1.6)
     ratio.axhline(1, color="black", linewidth=0.6)
     ratio.set_ylabel("to Geant4", fontsize=7)
-    ratio.set_xlabel(_units(name), fontsize=8)
+    ratio.set_xlabel(unit_of(name), fontsize=8)
 
 
 def histograms(comparisons: Comparisons, names: Sequence[str]) -> bytes:

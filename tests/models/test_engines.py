@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from caloforge.deployment.fast import FastAutoencoder, FastEngine, FastShowers
-from caloforge.deployment.fast.fitted import Generated
+from caloforge.deployment.fast.packed import Generated
 from caloforge.detectors import preset
 from caloforge.errors import CaloforgeError
 from caloforge.generative.flow_matching import OdeSettings

@@ -80,8 +80,3 @@ def separations(
     found = dict(chain.from_iterable(in_order(work, batches, threads)))
     found[VOXELS] = compare_counts(reference[1], other[1], voxels, resamplings=resamplings, seed=seed)
     return found
-
-
-def kind_of(name: str) -> str:
-    """The observable without its layer or energy: 'EC Eta layer 3' is of kind 'EC Eta'."""
-    return name.split(" layer ")[0].split(" third ")[0].split(" at E = ")[0]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
-from caloforge.deployment.fast.checked import check_out, checked
 from caloforge.deployment.fast.deposit_kernel import layer_energies
-from caloforge.deployment.fast.fitted import Generated, array, standard
+from caloforge.deployment.fast.fitted import array, standard
 from caloforge.deployment.fast.hits_kernel import deposits_of_hits, mixtures
 from caloforge.deployment.fast.mlp import FastMLP
+from caloforge.deployment.fast.packed import Packed
 from caloforge.deployment.fast.panels import Floats, aligned
 from caloforge.errors import CaloforgeError
 from caloforge.factors import VoxelHits, WholeShower
@@ -25,7 +24,7 @@ CHUNK = 48
 """Showers that go through the decoder together: what it says of them stays in the cache."""
 
 
-class FastAutoencoder:
+class FastAutoencoder(Packed):
     """A shower model of the family `vae` over hits, ready for one core, with the same rules as `FastShowers`: the
     showers of `ShowerModel.decode` up to the rounding of float32, no threads of its own.
 
@@ -52,9 +51,9 @@ class FastAutoencoder:
                 "model to ONNX."
             )
         self._decoder = FastMLP.pack(model.decoder)
-        self.n_layers, self.n_voxels = mixture.features, hits.voxels
+        shapes = {f"shower.{name}": noise.shape for name, noise in factor.noise().items()}
+        super().__init__(mixture.features, hits.voxels, shapes)
         self._skip, self._components = mixture.outputs, (mixture.components, hits.components)
-        self._shapes = {f"shower.{name}": noise.shape for name, noise in factor.noise().items()}
         self._log_energy = array(energies.log_energy)
         self._to_layers = (
             *standard(energies.standardise),
@@ -83,49 +82,20 @@ class FastAutoencoder:
             )
         return cls(factor)
 
-    def decode(self, noise: Mapping[str, Any], incident_energy_mev: Any, out: Floats | None = None) -> Floats:
-        """Deposits (N, V) in MeV, written into `out` where given, else into a new array.
-
-        noise: float32 arrays or tensors on the CPU, named as `ShowerModel.noise` says; incident energies (N,) in MeV.
-        Raises CaloforgeError for other names, shapes or precisions.
-        """
-        return self.generate(noise, incident_energy_mev, out).deposits_mev
-
-    def generate(self, noise: Mapping[str, Any], incident_energy_mev: Any, out: Floats | None = None) -> Generated:
-        """The same with all that is known of each shower."""
-        energy = checked("incident_energy_mev", incident_energy_mev, ())
-        if not (energy > 0).all():
-            raise CaloforgeError(
-                f"incident_energy_mev holds {energy[~(energy > 0)][0]:g}; give energies above zero, in MeV."
-            )
-        if set(noise) != set(self._shapes):
-            raise CaloforgeError(f"the noise holds {sorted(noise)}; give {sorted(self._shapes)}.")
-        draws = {name: checked(name, noise[name], shape, len(energy)) for name, shape in self._shapes.items()}
-        if out is None:
-            out = np.empty((len(energy), self.n_voxels), np.float32)
-        else:
-            check_out(out, (len(energy), self.n_voxels))
-        layers, mismatch = np.empty((len(energy), self.n_layers), np.float32), np.empty(len(energy), np.float32)
-        for first in range(0, len(energy), CHUNK):
-            rows = slice(first, first + CHUNK)
-            of_rows = {name.removeprefix("shower."): draw[rows] for name, draw in draws.items()}
-            self._chunk(energy[rows], of_rows, layers[rows], out[rows], mismatch[rows])
-        return Generated(out, layers, mismatch)
-
     def _chunk(
         self, energy: Floats, draws: Mapping[str, Floats], layers: Floats, out: Floats, mismatch: Floats
     ) -> None:
         n = len(energy)
         given, numbers, x = (memory[:n] for memory in self._workspace())
-        given[:, :-1] = draws["z"]
+        given[:, :-1] = draws["shower.z"]
         given[:, -1] = (np.log(energy) - self._log_energy[0]) / self._log_energy[1]
         self._decoder(given, numbers)
-        value = draws["energies.value"]
-        announced(mixtures)(numbers, self._components[0], draws.get("energies.choice", value), value, x)
+        value = draws["shower.energies.value"]
+        announced(mixtures)(numbers, self._components[0], draws.get("shower.energies.choice", value), value, x)
         announced(layer_energies)(energy, x, 0, *self._to_layers, layers)
         announced(deposits_of_hits)(
-            energy, layers, numbers, self._skip, self._components[1], draws["voxels.choice"], draws["voxels.value"],
-            *self._to_voxels, out, mismatch,
+            energy, layers, numbers, self._skip, self._components[1], draws["shower.voxels.choice"],
+            draws["shower.voxels.value"], *self._to_voxels, out, mismatch,
         )  # fmt: skip
 
     def _workspace(self) -> tuple[Floats, Floats, Floats]:
@@ -139,6 +109,3 @@ class FastAutoencoder:
                 aligned((CHUNK, sizes[2])),
             )
         return kept
-
-    def __repr__(self) -> str:
-        return f"FastAutoencoder({self.n_layers} layers, {self.n_voxels} voxels)"

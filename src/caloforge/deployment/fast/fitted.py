@@ -1,24 +1,15 @@
-"""What a trained factor was fitted to, as the kernels take it, and what the fast classes give back."""
+"""What a trained factor was fitted to, as the kernels take it."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from caloforge.deployment.fast.panels import Floats
 from caloforge.factors.transforms import SmoothStandardise
-
-
-class Generated(NamedTuple):
-    """Deposits (N, V) and layer energies (N, L) in MeV, and the mismatch (N,) of the two (zero where a factor has
-    none)."""
-
-    deposits_mev: Floats
-    layer_energy_mev: Floats
-    mismatch: Floats
 
 
 def array(value: Tensor) -> Floats:

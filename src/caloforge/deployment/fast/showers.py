@@ -8,15 +8,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from caloforge.deployment.fast.checked import check_out, checked
 from caloforge.deployment.fast.deposit_kernel import (
     deposits_of_energies,
     deposits_of_shares,
     layer_energies,
     voxel_context,
 )
-from caloforge.deployment.fast.fitted import Generated, array, standard
+from caloforge.deployment.fast.fitted import array, standard
 from caloforge.deployment.fast.flow import FastFlow
+from caloforge.deployment.fast.packed import Packed
 from caloforge.deployment.fast.panels import Floats, Integers
 from caloforge.errors import CaloforgeError
 from caloforge.factors import LayerEnergies, VoxelEnergies, VoxelShares
@@ -64,7 +64,7 @@ class _OfShares:
         mismatch[:] = 0
 
 
-class FastShowers:
+class FastShowers(Packed):
     """A CaloFlow, teacher or student, ready for one core: incident energies and noise in, MeV per voxel out.
 
     The same showers as `ShowerModel.decode`, up to the rounding of float32. Products leave out what the masks switch
@@ -81,7 +81,8 @@ class FastShowers:
     def __init__(self, energies: LayerEnergies, voxels: VoxelEnergies | VoxelShares) -> None:
         flows = [_flow(factor.model) for factor in (energies, voxels)]
         self._energies, self._voxels = (FastFlow(flow, CHUNK) for flow in flows)
-        self.n_layers, self.n_voxels = self._energies.features, self._voxels.features
+        sizes = self._energies.features, self._voxels.features
+        super().__init__(*sizes, {name: (size,) for name, size in zip(("energies.z", "voxels.z"), sizes, strict=True)})
         self._log_energy = array(energies.log_energy)
         self._to_layers = (
             *standard(energies.standardise),
@@ -114,48 +115,19 @@ class FastShowers:
             )
         return cls(energies, voxels)
 
-    def decode(self, noise: Mapping[str, Any], incident_energy_mev: Any, out: Floats | None = None) -> Floats:
-        """Deposits (N, V) in MeV, written into `out` where given, else into a new array.
-
-        noise: `energies.z` (N, L) and `voxels.z` (N, V), standard normal; incident energies (N,) in MeV; all float32
-        arrays or tensors on the CPU. Raises CaloforgeError for other names, shapes or precisions.
-        """
-        return self.generate(noise, incident_energy_mev, out).deposits_mev
-
-    def generate(self, noise: Mapping[str, Any], incident_energy_mev: Any, out: Floats | None = None) -> Generated:
-        """The same with all that is known of each shower."""
-        energy = checked("incident_energy_mev", incident_energy_mev, ())
-        if not (energy > 0).all():
-            raise CaloforgeError(
-                f"incident_energy_mev holds {energy[~(energy > 0)][0]:g}; give energies above zero, in MeV."
-            )
-        expected = {"energies.z": self.n_layers, "voxels.z": self.n_voxels}
-        if set(noise) != set(expected):
-            raise CaloforgeError(f"the noise holds {sorted(noise)}; give {sorted(expected)}, standard normal draws.")
-        draws = [checked(name, noise[name], (size,), len(energy)) for name, size in expected.items()]
-        if out is None:
-            out = np.empty((len(energy), self.n_voxels), np.float32)
-        else:
-            check_out(out, (len(energy), self.n_voxels))
-        layers, mismatch = np.empty((len(energy), self.n_layers), np.float32), np.empty(len(energy), np.float32)
-        for first in range(0, len(energy), CHUNK):
-            rows = slice(first, first + CHUNK)
-            self._chunk(energy[rows], draws[0][rows], draws[1][rows], layers[rows], out[rows], mismatch[rows])
-        return Generated(out, layers, mismatch)
-
     def _chunk(
-        self, energy: Floats, z_layers: Floats, z_voxels: Floats, layers: Floats, out: Floats, mismatch: Floats
+        self, energy: Floats, draws: Mapping[str, Floats], layers: Floats, out: Floats, mismatch: Floats
     ) -> None:
         n = len(energy)
         for_energies, for_voxels = self._workspaces()
         value = for_energies[0]
         value[:n, 0] = (np.log(energy) - self._log_energy[0]) / self._log_energy[1]
-        value[:n, 1:] = z_layers
+        value[:n, 1:] = draws["energies.z"]
         x = self._energies.decode(n, for_energies)
         announced(layer_energies)(energy, x, 1, *self._to_layers, layers)
         value, skip = for_voxels[0], 1 + self.n_layers
         announced(voxel_context)(energy, layers, *self._conditions, value)
-        value[:n, skip:] = z_voxels
+        value[:n, skip:] = draws["voxels.z"]
         x = self._voxels.decode(n, for_voxels)
         self._deposits(energy, layers, x, skip, out, mismatch)
 
@@ -165,9 +137,6 @@ class FastShowers:
         if kept is None:
             kept = self._kept.workspaces = (self._energies.workspace(), self._voxels.workspace())
         return kept
-
-    def __repr__(self) -> str:
-        return f"FastShowers({self.n_layers} layers, {self.n_voxels} voxels)"
 
 
 def _flow(model: Any) -> Flow:
