@@ -2,7 +2,8 @@
 
     python scripts/make_figure.py
 
-Generates as many showers as are held out with every model that comes along, and draws chosen histograms into docs/images/calogan.png.
+Generates as many showers as are held out with every model that comes along, and draws chosen histograms into
+docs/images/calogan.png.
 """
 
 from __future__ import annotations
