@@ -39,14 +39,15 @@ class Jax(ChainRuntime):
         }
         weights = [(jnp.asarray(np.ascontiguousarray(layer.weight.T)), jnp.asarray(layer.bias)) for layer in layers]
 
-        @jax.jit
         def decode(weights: Any, x: Any) -> Any:
             for (weight, bias), layer in zip(weights, layers, strict=True):
                 x = laws[layer.activation](x @ weight + bias)
             return x
 
+        jitted = jax.jit(decode)
+
         def run(inputs: Mapping[str, Floats], out: Floats) -> Floats:
             (x,) = inputs.values()
-            return np.asarray(decode(weights, x))
+            return np.asarray(jitted(weights, x))
 
         return run
