@@ -16,7 +16,7 @@ from caloforge.showers import open_showers
 from caloforge.showers.energies import energies_like
 
 HELD_OUT = Path(str(files("caloforge"))) / "data" / "calogan_positrons_heldout.hdf5"
-NAMES = ("calogan-student", "calogan-teacher", "calogan-vae")
+NAMES = ("calogan-flow-matching", "calogan-student", "calogan-teacher", "calogan-vae")
 
 
 def test_names() -> None:
@@ -44,16 +44,17 @@ def test_trained_on_no_held_out_shower(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_close_to_unseen_showers(name: str, tmp_path: Path) -> None:
-    energies = energies_like(HELD_OUT, 500)
+    n = 200 if name == "calogan-flow-matching" else 500  # 32 evaluations of a transformer a shower
+    energies = energies_like(HELD_OUT, n)
     done = generate(pretrained()[name], energies, tmp_path / "out.hdf5", threads=1, mirrors=True)
     assert done.redrawn < 25
-    unseen, made = (open_showers(path).read(0, 500) for path in (HELD_OUT, tmp_path / "out.hdf5"))
+    unseen, made = (open_showers(path).read(0, n) for path in (HELD_OUT, tmp_path / "out.hdf5"))
     for layer in unseen.detector.slices:
         true, own = (np.asarray(showers.deposits_mev)[:, layer] for showers in (unseen, made))
         hits = [(deposits >= unseen.detector.threshold_mev).sum(1).mean() for deposits in (true, own)]
         assert hits[1] == pytest.approx(hits[0], rel=0.05)
         energies_mev = [deposits.sum(1, dtype=np.float64) for deposits in (true, own)]
-        error = np.sqrt(sum(energy.var() for energy in energies_mev) / 500)
+        error = np.sqrt(sum(energy.var() for energy in energies_mev) / n)
         assert abs(energies_mev[1].mean() - energies_mev[0].mean()) < 4 * error
     response = [np.asarray(s.deposits_mev).sum(1) / s.incident_energy_mev for s in (unseen, made)]
     assert response[1].mean() == pytest.approx(response[0].mean(), abs=5e-4)
