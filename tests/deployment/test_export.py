@@ -19,6 +19,7 @@ from caloforge.cli.app import app
 from caloforge.deployment.agreement import agreement, first_difference
 from caloforge.deployment.export import export
 from caloforge.deployment.folder import new_folder
+from caloforge.deployment.lack import Lack
 from caloforge.deployment.runtimes import RUNTIMES, Graph
 from caloforge.deployment.runtimes.onnx_runtime import OnnxRuntime, newer_nodes
 from caloforge.errors import CaloforgeError
@@ -156,9 +157,12 @@ def test_nodes_that_a_version_lacks_are_listed_with_their_place(
         helper.make_node("Relu", ["y"], ["z"], name="factors.voxels/Relu_2"),
     ]
     graph = helper.make_graph(nodes, "two", [], [])
-    assert newer_nodes(helper.make_model(graph), 17) == ["Gelu (since opset 20) in 'factors.voxels'"]
-    monkeypatch.setattr(OnnxRuntime, "lacking", lambda self, graph: ["Gelu (since opset 20) in 'factors.voxels'"])
-    with pytest.raises(CaloforgeError, match=r"ort=1.17 lacks 1 nodes of the model: Gelu.*in 'factors.voxels'"):
+    newer = newer_nodes(helper.make_model(graph), 17)
+    assert newer == [Lack("Gelu", "factors.voxels/Gelu_1", "since opset 20")]
+    monkeypatch.setattr(OnnxRuntime, "lacking", lambda self, graph: newer)
+    with pytest.raises(
+        CaloforgeError, match=r"ort=1.17 lacks 1 node of the model: Gelu \(since opset 20\): factors.voxels/Gelu_1;"
+    ):
         export(VAE, "onnx", tmp_path / "out", target="ort=1.17")
     assert not list(tmp_path.iterdir())
 

@@ -21,7 +21,7 @@ def export(
     precision: Annotated[
         str, typer.Option(help="Of the stored weights: float32, float16 or bf16; the graph computes in float32.")
     ] = "float32",
-    target: Annotated[str | None, typer.Option(help="Version that must run it, e.g. ort=1.17.")] = None,
+    target: Annotated[str | None, typer.Option(help="Version that must run it, e.g. ort=1.17 or root=6.42.")] = None,
     solver: Annotated[
         str | None, typer.Option(help="Of flow matching: euler, midpoint, heun or rk4, instead of the recipe's.")
     ] = None,

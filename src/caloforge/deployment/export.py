@@ -17,13 +17,13 @@ from caloforge.deployment.agreement import Agreement, agreement, first_differenc
 from caloforge.deployment.contracts import CONTRACTS, Par04Dit
 from caloforge.deployment.folder import new_folder
 from caloforge.deployment.graph import WithBlocks, generation_module
+from caloforge.deployment.lack import listed
 from caloforge.deployment.onnx_file import PRECISIONS
 from caloforge.deployment.reference import in_double
 from caloforge.deployment.runtimes import RUNTIMES, Graph, Runtime
 from caloforge.errors import CaloforgeError
 
 SHOWERS = 200
-LISTED = 12
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ def export(
         raise CaloforgeError(
             f"--precision {precision} is not known to --to {to}; give one of {', '.join(runtime.precisions)}."
         )
-    opset = runtime.opset(_version(target, to))
+    version = _version(target, to)
+    opset = runtime.opset(version)
     chosen = None if contract is None else CONTRACTS[contract]
     plain, original = (
         generation_module(checkpoint, solver=solver, steps=steps, precision=PRECISIONS[precision], expressed=expressed)
@@ -72,14 +73,16 @@ def export(
     metadata = {**module.metadata(), "precision": precision, "runtime": to}
     with new_folder(out) as folder:
         free = chosen is None
-        graph = Graph(module, module.example(3 if free else 1), (module.output,), metadata, free, precision, opset)
+        graph = Graph(
+            module, module.example(3 if free else 1), (module.output,), metadata, free, precision, opset, version
+        )
         _preflight(runtime, graph, target)
         runtime.write(graph, folder)
         if isinstance(module, Par04Dit):
             found = _compared_apart(runtime, graph, Par04Dit(original, True), folder, showers, seed)
         else:
             found = compared(runtime, graph, original if chosen is None else chosen(original), folder, showers, seed)
-        told = {**metadata, "check": found.as_dict()}
+        told = {**metadata, **runtime.facts(graph), "check": found.as_dict()}
         (folder / "export.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
         files = tuple(sorted(path.name for path in folder.iterdir() if path.name != "writer.pid"))
     return Exported(Path(out), files, found, told)
@@ -124,10 +127,9 @@ def _version(target: str | None, to: str) -> str | None:
 def _preflight(runtime: Runtime, graph: Graph, target: str | None) -> None:
     lacking = runtime.lacking(graph)
     if lacking:
-        more = f"; and {len(lacking) - LISTED} more" if len(lacking) > LISTED else ""
         raise CaloforgeError(
-            f"{target or runtime.name} lacks {len(lacking)} nodes of the model: {'; '.join(lacking[:LISTED])}{more}; "
-            "export to a newer version or another runtime."
+            f"{target or runtime.name} lacks {len(lacking)} {'nodes' if len(lacking) > 1 else 'node'} of the model: "
+            f"{listed(lacking)}; export to a newer version or another runtime."
         )
 
 

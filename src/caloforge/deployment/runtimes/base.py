@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from caloforge.deployment.lack import Lack
 from caloforge.deployment.onnx_file import onnx_model
 from caloforge.deployment.onnx_graph import OPSET, trace
 from caloforge.errors import CaloforgeError
@@ -29,6 +30,7 @@ class Graph:
 
     example: inputs by name, batch first. dynamic: any number of showers, else that of the example. precision: of the
     stored weights of products, whose values in the module have that precision already. opset: of ONNX.
+    version: of the runtime that must take it, as in `--target`; None for the one at hand.
     """
 
     module: nn.Module
@@ -38,6 +40,7 @@ class Graph:
     dynamic: bool = True
     precision: str = "float32"
     opset: int = OPSET
+    version: str | None = None
 
     @cached_property
     def program(self) -> torch.export.ExportedProgram:
@@ -83,9 +86,13 @@ class Runtime(ABC):
             raise CaloforgeError(f"--target knows no versions of {self.name}; leave it out.")
         return OPSET
 
-    def lacking(self, graph: Graph) -> list[str]:
-        """Every node that the runtime lacks, as 'operator in place'; none by default."""
+    def lacking(self, graph: Graph) -> list[Lack]:
+        """Every node that the runtime, or the graph's `version` of it, lacks; none by default."""
         return []
+
+    def facts(self, graph: Graph) -> dict[str, Any]:
+        """What `export.json` says of the graph in this runtime beyond the model's own metadata; nothing by default."""
+        return {}
 
     @abstractmethod
     def write(self, graph: Graph, folder: Path) -> None:
