@@ -59,13 +59,15 @@ class Graph:
 class Runtime(ABC):
     """A runtime: what it needs, what it lacks, how a graph becomes its files, and how these are run.
 
-    name: as in `--to`. extra: of caloforge's installation. packages: that must be importable. precisions: of weights.
+    name: as in `--to`. extra: of caloforge's installation. packages: that must be importable. precisions: of weights as
+    they are stored. computes: of these, in which the runtime computes; its weights stay in float32.
     """
 
     name: ClassVar[str]
     extra: ClassVar[str | None] = None
     packages: ClassVar[Sequence[str]] = ()
     precisions: ClassVar[Sequence[str]] = ("float32",)
+    computes: ClassVar[Sequence[str]] = ("float32",)
 
     def needs(self) -> Sequence[str]:
         """Packages that must be importable here."""
@@ -78,6 +80,14 @@ class Runtime(ABC):
             raise CaloforgeError(
                 f"--to {self.name} needs {', '.join(missing)}, which is not installed; pip install "
                 f"'caloforge[{self.extra}]'."
+            )
+
+    def require_precision(self, precision: str) -> None:
+        """Raise CaloforgeError for a precision that the runtime does not have here."""
+        known = dict.fromkeys((*self.precisions, *self.computes))
+        if precision not in known:
+            raise CaloforgeError(
+                f"--precision {precision} is not known to --to {self.name}; give one of {', '.join(known)}."
             )
 
     def opset(self, version: str | None) -> int:
