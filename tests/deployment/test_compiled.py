@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +15,9 @@ from torch import nn
 
 from caloforge.deployment.export import export
 from caloforge.deployment.graph import generation_module
+from caloforge.deployment.lack import Lack
 from caloforge.deployment.runtimes import Graph, sofie
 from caloforge.deployment.runtimes.sofie import Sofie
-from caloforge.errors import CaloforgeError
 from caloforge.models.pretrained import pretrained
 
 pytestmark = pytest.mark.compiler
@@ -55,12 +56,18 @@ def test_operators_that_sofie_lacks_are_named_with_their_place() -> None:
     )
     graph = Graph(nn.Identity(), {})
     graph.__dict__["onnx"] = model
-    assert Sofie().lacking(graph) == ["GatherElements in 'factors.voxels'"]
+    assert Sofie().lacking(graph) == [Lack("GatherElements", "factors.voxels/GatherElements_1")]
 
 
-def test_versions_of_root_are_not_known(tmp_path: Path) -> None:
-    with pytest.raises(CaloforgeError, match="ROOT publishes no table"):
-        export(pretrained()["calogan-vae"], "sofie", tmp_path / "out", target="root=6.34")
+def test_the_folder_says_which_root_reads_it(exported: Path) -> None:
+    told = json.loads((exported / "export.json").read_text())
+    assert told["minimum_root"] == "6.42"
+    assert "not_known_to_root" not in told
+
+
+def test_a_release_of_root_that_has_all_is_written(tmp_path: Path) -> None:
+    done = export(pretrained()["calogan-vae"], "sofie", tmp_path / "out", target="root=6.42.00", showers=20)
+    assert "model.hxx" in done.files
 
 
 def _printed(*command: object) -> list[tuple[int, float]]:

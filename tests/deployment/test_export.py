@@ -19,6 +19,7 @@ from caloforge.cli.app import app
 from caloforge.deployment.agreement import agreement, first_difference
 from caloforge.deployment.export import export
 from caloforge.deployment.folder import new_folder
+from caloforge.deployment.lack import Lack
 from caloforge.deployment.runtimes import RUNTIMES, Graph
 from caloforge.deployment.runtimes.onnx_runtime import OnnxRuntime, newer_nodes
 from caloforge.errors import CaloforgeError
@@ -54,9 +55,42 @@ def test_weights_of_less_precision_take_half_the_room(precision: str, tmp_path: 
     assert "Cast" in kinds
 
 
+def test_openvino_computes_in_bfloat16_where_the_processor_does(tmp_path: Path) -> None:
+    """On a processor without bfloat16 the same command says so."""
+    import openvino
+
+    if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        with pytest.raises(CaloforgeError, match="needs a processor that computes in bfloat16"):
+            export(VAE, "openvino", tmp_path / "out", precision="bf16", showers=40)
+        assert not list(tmp_path.iterdir())
+        return
+    done = export(VAE, "openvino", tmp_path / "out", precision="bf16", showers=40)
+    told = json.loads((done.folder / "export.json").read_text())
+    assert told["precision"] == "bf16"
+    assert told["compile_with"] == {"INFERENCE_PRECISION_HINT": "bf16"}
+    # Really computed in it: a hundred times and more further from float64 than PyTorch in float32 is.
+    assert done.agreement.runtime[3] > 100 * done.agreement.pytorch[3]
+    assert told["check"]["energy_over_float64"]["mean"] == pytest.approx(1, abs=2e-3)
+    assert told["check"]["energy_over_float64"]["mean"] != pytest.approx(1, abs=1e-6)
+
+
+def test_a_processor_without_bfloat16_is_told_before_anything_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("caloforge.deployment.runtimes.openvino._capabilities", lambda: ["FP32"])
+    with pytest.raises(CaloforgeError, match="needs a processor that computes in bfloat16"):
+        export("no-such-checkpoint", "openvino", tmp_path / "out", precision="bf16")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
+        (
+            {"to": "openvino", "precision": "float16"},
+            "float16 is not known to --to openvino; give one of float32, bf16",
+        ),
+        ({"to": "torch", "precision": "bf16"}, "bf16 is not known to --to torch; give one of float32"),
         ({"target": "ort=1.5"}, r"1\.5 has no opset that caloforge writes \(13 to 17\).*1\.6"),
         ({"target": "ort=new"}, "ort=new is no version; give one like ort=1.17"),
         ({"target": "root=6.30"}, "root=6.30 does not fit --to onnx"),
@@ -156,9 +190,12 @@ def test_nodes_that_a_version_lacks_are_listed_with_their_place(
         helper.make_node("Relu", ["y"], ["z"], name="factors.voxels/Relu_2"),
     ]
     graph = helper.make_graph(nodes, "two", [], [])
-    assert newer_nodes(helper.make_model(graph), 17) == ["Gelu (since opset 20) in 'factors.voxels'"]
-    monkeypatch.setattr(OnnxRuntime, "lacking", lambda self, graph: ["Gelu (since opset 20) in 'factors.voxels'"])
-    with pytest.raises(CaloforgeError, match=r"ort=1.17 lacks 1 nodes of the model: Gelu.*in 'factors.voxels'"):
+    newer = newer_nodes(helper.make_model(graph), 17)
+    assert newer == [Lack("Gelu", "factors.voxels/Gelu_1", "since opset 20")]
+    monkeypatch.setattr(OnnxRuntime, "lacking", lambda self, graph: newer)
+    with pytest.raises(
+        CaloforgeError, match=r"ort=1.17 lacks 1 node of the model: Gelu \(since opset 20\): factors.voxels/Gelu_1;"
+    ):
         export(VAE, "onnx", tmp_path / "out", target="ort=1.17")
     assert not list(tmp_path.iterdir())
 
@@ -172,6 +209,16 @@ def test_agreement_is_measured_against_float64() -> None:
     broken = exact.copy()
     broken[3, 4] = np.nan
     assert not agreement(broken, own, exact).good
+    assert agreement(1.01 * exact, own, exact).energy == pytest.approx((1.01, 0.0))
+    # In bfloat16: 1/32 of what voxels hold at a quantile, and a tenth of a shower in a single voxel.
+    assert not agreement(1.02 * exact, own, exact).good
+    assert agreement(1.02 * exact, own, exact, "bf16").good
+    assert not agreement(1.05 * exact, own, exact, "bf16").good
+    one = exact.copy()
+    one[3, 4] += 0.2 * exact[3].sum()
+    assert not agreement(one, own, exact, "bf16").good
+    assert first_difference(["a"], [1.01 * exact], [exact], [exact], "bf16") is None
+    assert first_difference(["a"], [1.01 * exact], [exact], [exact]) == "a"
     # No limit is lenient because PyTorch itself is far off.
     assert agreement(exact, exact * 3, exact).limits[0] == 1e-2
     blocks = [exact, exact + 1, exact]

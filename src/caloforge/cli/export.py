@@ -19,9 +19,13 @@ def export(
         str | None, typer.Option(help="Rules of a C++ program that calls it: par04-vae, par04-dit or ddml.")
     ] = None,
     precision: Annotated[
-        str, typer.Option(help="Of the stored weights: float32, float16 or bf16; the graph computes in float32.")
+        str,
+        typer.Option(
+            help="float32; for onnx also float16 and bf16, of the stored weights (the graph computes in float32); for "
+            "openvino also bf16, in which it then computes."
+        ),
     ] = "float32",
-    target: Annotated[str | None, typer.Option(help="Version that must run it, e.g. ort=1.17.")] = None,
+    target: Annotated[str | None, typer.Option(help="Version that must run it, e.g. ort=1.17 or root=6.42.")] = None,
     solver: Annotated[
         str | None, typer.Option(help="Of flow matching: euler, midpoint, heun or rk4, instead of the recipe's.")
     ] = None,

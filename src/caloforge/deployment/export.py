@@ -17,13 +17,13 @@ from caloforge.deployment.agreement import Agreement, agreement, first_differenc
 from caloforge.deployment.contracts import CONTRACTS, Par04Dit
 from caloforge.deployment.folder import new_folder
 from caloforge.deployment.graph import WithBlocks, generation_module
+from caloforge.deployment.lack import listed
 from caloforge.deployment.onnx_file import PRECISIONS
 from caloforge.deployment.reference import in_double
 from caloforge.deployment.runtimes import RUNTIMES, Graph, Runtime
 from caloforge.errors import CaloforgeError
 
 SHOWERS = 200
-LISTED = 12
 
 
 @dataclass(frozen=True)
@@ -51,35 +51,37 @@ def export(
 ) -> Exported:
     """Write the generation of a checkpoint folder for a runtime into the new folder `out`, with `export.json`.
 
-    to: a name of `RUNTIMES`. contract: a name of `CONTRACTS`. precision: of the stored weights of products, float32,
-    float16 or bf16. target: a version of the runtime, such as ort=1.17. solver, steps: of models that are integrated.
+    to: a name of `RUNTIMES`. contract: a name of `CONTRACTS`. precision: float32, float16 or
+    bf16, of the stored weights of products, or of the computation where the runtime `computes` in it. target: a version
+    of the runtime, such as ort=1.17 or root=6.42. solver, steps: of models that are integrated.
     showers: how many are compared with PyTorch, drawn by `seed`. Raises CaloforgeError where the runtime is not
     installed or lacks a node, the folder exists or is being written, or the results differ; then nothing is written.
     """
     runtime = RUNTIMES[to]()
     runtime.require()
-    if precision not in runtime.precisions:
-        raise CaloforgeError(
-            f"--precision {precision} is not known to --to {to}; give one of {', '.join(runtime.precisions)}."
-        )
-    opset = runtime.opset(_version(target, to))
+    runtime.require_precision(precision)
+    stored = "float32" if precision in runtime.computes else precision
+    version = _version(target, to)
+    opset = runtime.opset(version)
     chosen = None if contract is None else CONTRACTS[contract]
     plain, original = (
-        generation_module(checkpoint, solver=solver, steps=steps, precision=PRECISIONS[precision], expressed=expressed)
+        generation_module(checkpoint, solver=solver, steps=steps, precision=PRECISIONS[stored], expressed=expressed)
         for expressed in (True, False)
     )
     module = plain if chosen is None else chosen(plain)
     metadata = {**module.metadata(), "precision": precision, "runtime": to}
     with new_folder(out) as folder:
         free = chosen is None
-        graph = Graph(module, module.example(3 if free else 1), (module.output,), metadata, free, precision, opset)
+        graph = Graph(
+            module, module.example(3 if free else 1), (module.output,), metadata, free, stored, opset, version
+        )
         _preflight(runtime, graph, target)
         runtime.write(graph, folder)
         if isinstance(module, Par04Dit):
             found = _compared_apart(runtime, graph, Par04Dit(original, True), folder, showers, seed)
         else:
             found = compared(runtime, graph, original if chosen is None else chosen(original), folder, showers, seed)
-        told = {**metadata, "check": found.as_dict()}
+        told = {**metadata, **runtime.facts(graph), "check": found.as_dict()}
         (folder / "export.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
         files = tuple(sorted(path.name for path in folder.iterdir() if path.name != "writer.pid"))
     return Exported(Path(out), files, found, told)
@@ -124,10 +126,9 @@ def _version(target: str | None, to: str) -> str | None:
 def _preflight(runtime: Runtime, graph: Graph, target: str | None) -> None:
     lacking = runtime.lacking(graph)
     if lacking:
-        more = f"; and {len(lacking) - LISTED} more" if len(lacking) > LISTED else ""
         raise CaloforgeError(
-            f"{target or runtime.name} lacks {len(lacking)} nodes of the model: {'; '.join(lacking[:LISTED])}{more}; "
-            "export to a newer version or another runtime."
+            f"{target or runtime.name} lacks {len(lacking)} {'nodes' if len(lacking) > 1 else 'node'} of the model: "
+            f"{listed(lacking)}; export to a newer version or another runtime."
         )
 
 
@@ -140,10 +141,11 @@ def compared(runtime: Runtime, graph: Graph, original: nn.Module, folder: Path, 
     with torch.no_grad():
         pytorch = original(*inputs.values()).numpy()
     exact = in_double(original, inputs).numpy()
-    result = agreement(_run(runtime, folder, inputs, graph.dynamic)[0], pytorch, exact)
+    within = _computed_in(runtime, graph)
+    result = agreement(_run(runtime, folder, inputs, graph.dynamic)[0], pytorch, exact, within)
     if graph.dynamic and result.good:
         one = {name: value[:1] for name, value in inputs.items()}
-        single = agreement(_run(runtime, folder, one, True)[0], pytorch[:1], exact[:1])
+        single = agreement(_run(runtime, folder, one, True)[0], pytorch[:1], exact[:1], within)
         result = result if single.good else single
     if result.good:
         return result
@@ -152,6 +154,12 @@ def compared(runtime: Runtime, graph: Graph, original: nn.Module, folder: Path, 
         f"{runtime.name} does not give what PyTorch gives, {block}: {result}; nothing was written, choose another "
         "runtime or precision."
     )
+
+
+def _computed_in(runtime: Runtime, graph: Graph) -> str:
+    """The precision of the graph's products in the runtime."""
+    precision = str(graph.metadata.get("precision", "float32"))
+    return precision if precision in runtime.computes else "float32"
 
 
 def _run(runtime: Runtime, folder: Path, inputs: dict[str, Tensor], dynamic: bool) -> list[NDArray[np.float32]]:
@@ -180,5 +188,5 @@ def differing_block(runtime: Runtime, graph: Graph, inputs: dict[str, Tensor]) -
             found = _run(runtime, Path(folder), few, graph.dynamic)
     except CaloforgeError as error:
         return f"and the blocks could not be told apart ({error})"
-    name = first_difference(names, found[1:], pytorch[1:], exact[1:])
+    name = first_difference(names, found[1:], pytorch[1:], exact[1:], _computed_in(runtime, graph))
     return "though every block by itself agrees" if name is None else f"first in block '{name}'"

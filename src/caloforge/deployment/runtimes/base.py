@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from caloforge.deployment.lack import Lack
 from caloforge.deployment.onnx_file import onnx_model
 from caloforge.deployment.onnx_graph import OPSET, trace
 from caloforge.errors import CaloforgeError
@@ -29,6 +30,7 @@ class Graph:
 
     example: inputs by name, batch first. dynamic: any number of showers, else that of the example. precision: of the
     stored weights of products, whose values in the module have that precision already. opset: of ONNX.
+    version: of the runtime that must take it, as in `--target`; None for the one at hand.
     """
 
     module: nn.Module
@@ -38,6 +40,7 @@ class Graph:
     dynamic: bool = True
     precision: str = "float32"
     opset: int = OPSET
+    version: str | None = None
 
     @cached_property
     def program(self) -> torch.export.ExportedProgram:
@@ -56,13 +59,15 @@ class Graph:
 class Runtime(ABC):
     """A runtime: what it needs, what it lacks, how a graph becomes its files, and how these are run.
 
-    name: as in `--to`. extra: of caloforge's installation. packages: that must be importable. precisions: of weights.
+    name: as in `--to`. extra: of caloforge's installation. packages: that must be importable. precisions: of weights as
+    they are stored. computes: of these, in which the runtime computes; its weights stay in float32.
     """
 
     name: ClassVar[str]
     extra: ClassVar[str | None] = None
     packages: ClassVar[Sequence[str]] = ()
     precisions: ClassVar[Sequence[str]] = ("float32",)
+    computes: ClassVar[Sequence[str]] = ("float32",)
 
     def needs(self) -> Sequence[str]:
         """Packages that must be importable here."""
@@ -77,15 +82,27 @@ class Runtime(ABC):
                 f"'caloforge[{self.extra}]'."
             )
 
+    def require_precision(self, precision: str) -> None:
+        """Raise CaloforgeError for a precision that the runtime does not have here."""
+        known = dict.fromkeys((*self.precisions, *self.computes))
+        if precision not in known:
+            raise CaloforgeError(
+                f"--precision {precision} is not known to --to {self.name}; give one of {', '.join(known)}."
+            )
+
     def opset(self, version: str | None) -> int:
         """The opset of ONNX to write for a version of the runtime; raises CaloforgeError where none can be written."""
         if version is not None:
             raise CaloforgeError(f"--target knows no versions of {self.name}; leave it out.")
         return OPSET
 
-    def lacking(self, graph: Graph) -> list[str]:
-        """Every node that the runtime lacks, as 'operator in place'; none by default."""
+    def lacking(self, graph: Graph) -> list[Lack]:
+        """Every node that the runtime, or the graph's `version` of it, lacks; none by default."""
         return []
+
+    def facts(self, graph: Graph) -> dict[str, Any]:
+        """What `export.json` says of the graph in this runtime beyond the model's own metadata; nothing by default."""
+        return {}
 
     @abstractmethod
     def write(self, graph: Graph, folder: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.deployment.lack import Lack
 from caloforge.deployment.runtimes.base import Arrays, Call, Graph, Runtime
 from caloforge.errors import CaloforgeError
 
@@ -46,11 +47,11 @@ class KerasRuntime(Runtime):
         """Keras, and the backend that it computes with."""
         return *self.packages, os.environ.get("KERAS_BACKEND", BACKEND)
 
-    def lacking(self, graph: Graph) -> list[str]:
+    def lacking(self, graph: Graph) -> list[Lack]:
         """Nodes that have no counterpart here."""
         known = {*_PLAIN, *_REDUCED, *_OTHER}
         nodes = graph.onnx.graph.node
-        return [f"{n.op_type} in '{n.name.rpartition('/')[0]}'" for n in nodes if n.op_type not in known]
+        return [Lack(n.op_type, n.name) for n in nodes if n.op_type not in known]
 
     def write(self, graph: Graph, folder: Path) -> None:
         model = _Translation(graph).model()

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.deployment.lack import Lack
 from caloforge.deployment.onnx_file import OPSETS
 from caloforge.deployment.onnx_graph import OPSET
 from caloforge.deployment.runtimes.base import Arrays, Call, Graph, Runtime
@@ -45,7 +46,7 @@ class OnnxRuntime(Runtime):
             )
         return min(OPSET, NEWEST_OPSET[known])
 
-    def lacking(self, graph: Graph) -> list[str]:
+    def lacking(self, graph: Graph) -> list[Lack]:
         """Nodes in a form that is newer than the opset of the file."""
         return newer_nodes(graph.onnx, graph.opset)
 
@@ -67,8 +68,8 @@ class OnnxRuntime(Runtime):
         return call
 
 
-def newer_nodes(model: object, opset: int) -> list[str]:
-    """Nodes of an onnx.ModelProto that are not in an opset, as 'operator (since opset n) in place'."""
+def newer_nodes(model: object, opset: int) -> list[Lack]:
+    """Nodes of an onnx.ModelProto that are not in an opset."""
     import onnx
 
     found = []
@@ -77,5 +78,5 @@ def newer_nodes(model: object, opset: int) -> list[str]:
             onnx.defs.get_schema(node.op_type, opset)
         except onnx.defs.SchemaError:
             first = min(s.since_version for s in onnx.defs.get_all_schemas_with_history() if s.name == node.op_type)
-            found.append(f"{node.op_type} (since opset {first}) in '{node.name.rpartition('/')[0]}'")
+            found.append(Lack(node.op_type, node.name, f"since opset {first}"))
     return found

@@ -8,10 +8,13 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.deployment.lack import Lack
+from caloforge.deployment.root_versions import lacking_in_root, minimum_root, root_version
 from caloforge.deployment.runtimes.base import Arrays, Call, Graph, Runtime
 from caloforge.errors import CaloforgeError
 
@@ -58,15 +61,23 @@ class Sofie(Runtime):
             raise CaloforgeError("--to sofie compiles C++ to compare it, but there is no g++; install it first.")
 
     def opset(self, version: str | None) -> int:
+        """The same for every release of ROOT; raises CaloforgeError for what is none."""
         if version is not None:
-            raise CaloforgeError(
-                "ROOT publishes no table of the operators that each version's SOFIE knows; leave --target out, and "
-                "--to sofie asks the SOFIE that is installed."
-            )
-        return super().opset(version)
+            root_version(version)
+        return super().opset(None)
 
-    def lacking(self, graph: Graph) -> list[str]:
-        """Nodes whose operator SOFIE's parser does not register."""
+    def facts(self, graph: Graph) -> dict[str, Any]:
+        """The first release of ROOT whose SOFIE is known to read `model.onnx`, and what none is known to read."""
+        minimum, unknown = minimum_root(graph.onnx)
+        return {"minimum_root": minimum, **({"not_known_to_root": unknown} if unknown else {})}
+
+    def lacking(self, graph: Graph) -> list[Lack]:
+        """Nodes whose operator the release of ROOT is not known to have; where it has all, those that the SOFIE that is
+        installed does not register."""
+        if graph.version is not None:
+            older = lacking_in_root(graph.onnx, root_version(graph.version))
+            if older:
+                return older
         with tempfile.TemporaryDirectory() as name:
             path = Path(name) / "model.onnx"
             path.write_bytes(graph.onnx.SerializeToString())
@@ -76,11 +87,7 @@ class Sofie(Runtime):
             return []
         kinds = {node.op_type for node in graph.onnx.graph.node}
         missing = {kind for kind in kinds if re.search(rf"\b{kind}\b", checked.stdout + checked.stderr)}
-        return [
-            f"{node.op_type} in '{node.name.rpartition('/')[0]}'"
-            for node in graph.onnx.graph.node
-            if node.op_type in missing
-        ]
+        return [Lack(node.op_type, node.name) for node in graph.onnx.graph.node if node.op_type in missing]
 
     def write(self, graph: Graph, folder: Path) -> None:
         (folder / "model.onnx").write_bytes(graph.onnx.SerializeToString())
