@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from caloforge.evaluation.page.drawing import Anchor, Drawing
@@ -14,7 +15,6 @@ from caloforge.evaluation.page.section import Block, Notes, Section
 from caloforge.evaluation.page.tables import Cell, Row, Table, measured
 from caloforge.evaluation.page.write import write_sections
 from caloforge.evaluation.standings import POWERS, Batch, Device, Entry, Standing, pareto_front
-from caloforge.files import replaced, write_text
 
 AUCS = (("auc_low", "AUC low", 3), ("auc_high", "AUC high", 3), ("auc_resnet", "AUC ResNet", 3))
 DISTANCES = (("fpd", "FPD·1000", 1), ("kpd", "KPD·1000", 2), ("log_posterior", "log posterior", 2))
@@ -113,22 +113,24 @@ def figure(found: Standing) -> Figure:
 
 def write_standings(standings: list[Standing], folder: Path | str, key: str = "auc_high") -> None:
     """Write standings.html, standings.md and the Pareto fronts as PDF, SVG and PNG into a folder."""
-    folder = Path(folder)
-    parts = []
+    parts: list[Section] = []
+    drawn: list[Figure] = []
     for found in standings:
-        blocks: list[Block] = [table(found, key)]
         numbered = [f"Remark {index}: {text}." for index, text in enumerate(remarks(found), 1)]
-        blocks += [Notes(numbered)] if numbered else []
-        drawn = figure(found)
-        blocks.append(drawn)
+        drawn.append(figure(found))
+        blocks: list[Block] = [table(found, key), *([Notes(numbered)] if numbered else []), drawn[-1]]
         parts.append(Section(found.detector, found.detector, blocks))
-        for drawing, (device, *_) in zip(drawn.drawings, TIMES, strict=True):
-            name = f"{drawn.key}-{device.lower()}"
-            write_text(folder / "figures" / f"{name}.svg", svg_file(drawing))
-            with replaced(folder / "figures" / f"{name}.png") as beside:
-                beside.write_bytes(png_file(drawing))
     sub = f"Official rows: {standings[0].source}. Units: {standings[0].units}."
-    write_sections("Standings of the CaloChallenge", sub, parts, folder, "standings")
+    write_sections("Standings of the CaloChallenge", sub, parts, folder, "standings", _files(drawn))
+
+
+def _files(figures: Sequence[Figure]) -> Iterator[tuple[str, bytes]]:
+    """Every drawing as SVG and PNG, by its path within the folder."""
+    for one in figures:
+        for drawing, (device, *_) in zip(one.drawings, TIMES, strict=True):
+            name = f"figures/{one.key}-{device.lower()}"
+            yield f"{name}.svg", svg_file(drawing).encode()
+            yield f"{name}.png", png_file(drawing)
 
 
 def _measured(one: Entry, columns: list[tuple[str, str, int]]) -> list[Cell]:
