@@ -8,8 +8,8 @@ from pathlib import Path
 
 from caloforge.evaluation.page.drawing import Anchor, Drawing
 from caloforge.evaluation.page.figure import Figure
+from caloforge.evaluation.page.fonts import text_width
 from caloforge.evaluation.page.panel import Panel
-from caloforge.evaluation.page.pdf import text_width
 from caloforge.evaluation.page.raster import png_file, svg_file
 from caloforge.evaluation.page.section import Block, Notes, Section
 from caloforge.evaluation.page.tables import Cell, Row, Table, measured
