@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from caloforge.evaluation.page.axes import Axes
 from caloforge.evaluation.page.drawing import Anchor, Drawing
 from caloforge.evaluation.page.figure import Figure
 from caloforge.evaluation.page.fonts import text_width
-from caloforge.evaluation.page.panel import Panel
 from caloforge.evaluation.page.raster import png_file, svg_file
 from caloforge.evaluation.page.section import Block, Notes, Section
 from caloforge.evaluation.page.tables import Cell, Row, Table, measured
@@ -72,30 +72,30 @@ def pareto(found: Standing, device: Device, batch: Batch) -> Drawing:
     )
     sheet.text(50, 14, f"{found.detector}, {device}, {where}", 12, "start", "ink", bold=True)
     times = [time for time, *_ in points] or [1.0]
-    panel = Panel(sheet, 50, 26, 555, 330, (min(times) / 2.5, max(times) * 4), (0.48, 1.02), x_log=True)
+    axes = Axes(sheet, 50, 26, 555, 330, (min(times) / 2.5, max(times) * 4), (0.48, 1.02), x_log=True)
     floor = found.floor.numbers.get("auc_high")
     if floor:
-        panel.level(floor[0], "floor", (3, 2))
-        sheet.text(603, float(panel.y(floor[0])) + 11, f"floor {floor[0]:.3f}: Geant4 against Geant4", 8, "end")
-    panel.frame("ms per shower", "AUC, high-level", y_count=6, x_count=8)
+        axes.level(floor[0], "floor", (3, 2))
+        sheet.text(603, float(axes.y(floor[0])) + 11, f"floor {floor[0]:.3f}: Geant4 against Geant4", 8, "end")
+    axes.frame("ms per shower", "AUC, high-level", y_count=6, x_count=8)
     if front:
         corners: list[tuple[float, float]] = []
         for one in front:
             x, y = one.time(device, batch) or 0.0, one.numbers["auc_high"][0]
             corners += [(x, corners[-1][1]), (x, y)] if corners else [(x, 1.02), (x, y)]
-        corners.append((panel.x_limits[1], corners[-1][1]))
-        sheet.line(panel.points([x for x, _ in corners], [y for _, y in corners]), "m1", 1.6)
+        corners.append((axes.x_limits[1], corners[-1][1]))
+        sheet.line(axes.points([x for x, _ in corners], [y for _, y in corners]), "m1", 1.6)
     taken: list[tuple[float, float, float, float]] = []
     order = sorted(points, key=lambda item: (not item[2].ours, item[2] not in front))
     for time, auc, one in order:
-        x, y = float(panel.x(time)), float(panel.y(auc))
+        x, y = float(axes.x(time)), float(axes.y(auc))
         colour = "m0" if one.ours else "m1" if one in front else "geant4"
         sheet.dot(x, y, 5.0 if one.ours else 4.0 if one in front else 3.0, colour)
         if one.ours:
             sheet.dot(x, y, 2.6, "page")
         taken.append((x - 5, y - 5, x + 5, y + 5))
     for time, auc, one in order:
-        x, y = float(panel.x(time)), float(panel.y(auc))
+        x, y = float(axes.x(time)), float(axes.y(auc))
         strong = one.ours or one in front
         _label(sheet, taken, x, y, f"{one.name} (ours)" if one.ours else one.name, strong)
     return sheet

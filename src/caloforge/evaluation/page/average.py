@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detectors import CylindricalLayer, Detector, Layer
+from caloforge.evaluation.page.axes import Axes, short
 from caloforge.evaluation.page.colormap import AMOUNTS, DIFFERENCES, indices, scale
 from caloforge.evaluation.page.drawing import Drawing
-from caloforge.evaluation.page.panel import Panel, short
 from caloforge.evaluation.sample import Sample
 
 Floats = NDArray[np.float64]
@@ -62,12 +62,12 @@ def along_depth(reference: Sample, others: Mapping[str, Sample]) -> Drawing:
     low = min(float(expected[expected > 0].min(initial=top)), top) / 2
     edges = np.arange(n + 1) - 0.5
     sheet.text(46, 12, "Mean energy by layer", 10.5, "start", "ink", bold=True)
-    main = Panel(sheet, 46, 20, 364, 112, (-0.5, n - 0.5), (max(low, top * 1e-5), top * 1.6), y_log=True)
+    main = Axes(sheet, 46, 20, 364, 112, (-0.5, n - 0.5), (max(low, top * 1e-5), top * 1.6), y_log=True)
     main.filled(edges, expected, "geant4-pale")
     ratios = [_over(_mean(sample.features.layer_energy_mev)[0], expected) for sample in others.values()]
     off = float(np.nanquantile(np.abs(ratios[0] - 1), 0.9)) if np.isfinite(ratios[0]).any() else 0.0
     half = next((h for h in (0.05, 0.1, 0.2, 0.5) if off <= h), 1.0)
-    below = Panel(sheet, 46, 142, 364, 50, (-0.5, n - 0.5), (1 - half, 1 + half))
+    below = Axes(sheet, 46, 142, 364, 50, (-0.5, n - 0.5), (1 - half, 1 + half))
     band = np.divide(error, expected, out=np.zeros(n), where=expected > 0)
     below.band(edges, 1 - band, 1 + band, "geant4-pale")
     below.level(1.0)
@@ -123,10 +123,10 @@ def _map(
     colours: tuple[tuple[int, int, int], ...], reach: float, layers: int,
 ) -> None:  # fmt: skip
     sheet.text(x, 12, name if len(name) < 34 else f"{name[:32]}...", 9.5, "start", "ink", bold=True)
-    panel = Panel(sheet, x, 20, width, 130, (-0.5, layers - 0.5), (0, reach))
+    axes = Axes(sheet, x, 20, width, 130, (-0.5, layers - 0.5), (0, reach))
     sheet.picture(x, 20, width, 130, pixels, scale(colours))
     if x < 50:
-        panel.frame("layer", "distance from axis [mm]")
+        axes.frame("layer", "distance from axis [mm]")
     else:
         sheet.line([(x, 150), (x + width, 150)], "line")
 

@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass
-class Panel:
+class Axes:
     """A rectangle of a drawing with its limits; values outside are drawn on its border."""
 
     drawing: Drawing
