@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.evaluation.page.drawing import Area, Drawing, Line, Picture, Text
+from caloforge.evaluation.page.drawing import Area, Drawing, Line, Picture, Text, strokes
 from caloforge.evaluation.page.fonts import runs, text_width
 from caloforge.evaluation.page.palette import rgb
 from caloforge.evaluation.page.svg import RAISED
@@ -67,13 +67,11 @@ def _colour(name: str) -> str:
 
 
 def _path(points: NDArray[np.float64]) -> str:
-    said, command = [], "m"
-    for x, y in points.tolist():
-        if x != x or y != y:
-            command = "m"
-            continue
-        said.append(f"{x:.2f} {y:.2f} {command}")
-        command = "l"
+    said = [
+        f"{x:.2f} {y:.2f} {'l' if index else 'm'}"
+        for run in strokes(points)
+        for index, (x, y) in enumerate(run.tolist())
+    ]
     return " ".join(said) or "0 0 m"
 
 
