@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from caloforge.models.engine import Engine
 
 
 def generate(
@@ -48,10 +45,11 @@ def generate(
     if (like is None) == (energies is None):
         raise CaloforgeError("give either --like FILE or --energies, for example --energies log:1:100GeV -n 1000.")
 
-    engines = _engines(engine)
+    from caloforge.cli.engines import engines
     from caloforge.models.pretrained import checkpoint_folder
     from caloforge.showers.energies import energies_like, parse_energies
 
+    chosen = engines(engine)
     wanted = energies_like(like, number) if like is not None else parse_energies(str(energies), number, seed)
 
     from rich.console import Console
@@ -80,7 +78,7 @@ def generate(
             mirrors=mirrors,
             solver=solver,
             steps=steps,
-            engines=engines,
+            engines=chosen,
             progress=show,
         )
     except KeyboardInterrupt as interrupt:
@@ -89,17 +87,3 @@ def generate(
     finally:
         bar.stop()
     typer.echo(f"{done.showers:,} showers in {out}, {done.redrawn} drawn again, {done.seconds:.1f} s.")
-
-
-def _engines(name: str | None) -> tuple[Engine, ...]:
-    """The engine of this name, or all, the fastest first; raises CaloforgeError where there is none of this name."""
-    from caloforge.deployment.fast import FastEngine
-    from caloforge.errors import CaloforgeError
-    from caloforge.models.engine import TorchEngine
-
-    known: dict[str, Engine] = {"fast": FastEngine(), "torch": TorchEngine()}
-    if name is None:
-        return tuple(known.values())
-    if name not in known:
-        raise CaloforgeError(f"--engine is {name!r}; give {' or '.join(known)}, or leave it out.")
-    return (known[name],)
