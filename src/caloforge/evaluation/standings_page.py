@@ -12,7 +12,7 @@ from caloforge.evaluation.page.figure import Figure
 from caloforge.evaluation.page.fonts import text_width
 from caloforge.evaluation.page.raster import png_file, svg_file
 from caloforge.evaluation.page.section import Block, Notes, Section
-from caloforge.evaluation.page.tables import Cell, Row, Table, measured
+from caloforge.evaluation.page.tables import Cell, Row, Table, digits, measured
 from caloforge.evaluation.page.write import write_sections
 from caloforge.evaluation.standings import POWERS, Batch, Device, Entry, Standing, pareto_front
 
@@ -42,7 +42,7 @@ def table(found: Standing, key: str = "auc_high", brief: bool = False) -> Table:
         row += [*_times(one), front, said]
         row += _measured(one, rest)
         if not brief:
-            row += [_digits(None if kind not in one.powers else 1e3 * one.powers[kind]) for kind in POWERS]
+            row += [digits(None if kind not in one.powers else 1e3 * one.powers[kind]) for kind in POWERS]
             row.append(Cell("–", math.inf) if one.parameters is None else Cell(f"{one.parameters:,}", one.parameters))
         rows.append(row)
     head = ["model", *(label for _, label, _ in aucs), *(label for *_, label in TIMES), "front", "remarks"]
@@ -135,19 +135,15 @@ def _files(figures: Sequence[Figure]) -> Iterator[tuple[str, bytes]]:
 
 def _measured(one: Entry, columns: list[tuple[str, str, int]]) -> list[Cell]:
     found = []
-    for key, _, digits in columns:
+    for key, _, places in columns:
         value, error = one.numbers.get(key, (None, None))
-        found.append(measured(value, error, digits))
+        found.append(measured(value, error, places))
     return found
 
 
 def _times(one: Entry) -> list[Cell]:
     found = [one.time(device, batch) for device, batch, _ in TIMES]
     return [Cell("–", math.inf) if time is None else Cell(_milliseconds(time), time) for time in found]
-
-
-def _digits(value: float | None) -> Cell:
-    return Cell("–", -math.inf) if value is None else Cell(f"{value:.3g}", value)
 
 
 def _milliseconds(value: float) -> str:

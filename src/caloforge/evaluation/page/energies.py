@@ -9,10 +9,9 @@ import numpy as np
 
 from caloforge.evaluation.page.axes import Axes
 from caloforge.evaluation.page.drawing import Drawing
-from caloforge.evaluation.page.reading import NAIVE
+from caloforge.evaluation.page.reading import NAIVE, Results
 from caloforge.evaluation.page.reading import quantity as named_quantity
 
-Results = Mapping[str, Any]
 COUNTS = ("low_mev", "high_mev", "n_reference", "n_generated")
 
 

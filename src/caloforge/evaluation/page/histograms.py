@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from caloforge.evaluation.page.axes import Axes
 from caloforge.evaluation.page.drawing import Drawing
 from caloforge.evaluation.page.palette import model
+from caloforge.evaluation.page.ratio import ratio
 from caloforge.evaluation.page.reading import kind_of, layer_of, unit_of
 from caloforge.observables import Comparison
 
@@ -64,16 +65,16 @@ def histogram(
     for (_, colour, _), values in zip(reversed(drawn), reversed(shares), strict=True):
         sheet.line(_closed(main, edges, values), colour, 1.3 if colour == "m0" else 1.0)
     main.frame(y_label="share per bin", x_ticks=False)
-    ratios = [_ratio(values, expected) for values in shares]
+    ratios = [ratio(values, expected) for values in shares]
     half = 0.5 if _within(ratios[0], expected, 0.5) else 1.0
     below = Axes(sheet, 42, 150, WIDTH - 50, 46, x_limits, (1 - half, 1 + half), log)
-    band = _ratio(error, expected)
+    band = ratio(error, expected)
     below.band(edges, 1 - band, 1 + band, "geant4-pale")
     below.level(1.0)
     if floor is not None:
         other = coarser(floor)
         if len(other.edges) == len(edges):
-            line = _ratio(_shares(other.generated_counts)[0], _shares(other.reference_counts)[0])
+            line = ratio(_shares(other.generated_counts)[0], _shares(other.reference_counts)[0])
             sheet.line(below.stairs(edges, line), "floor", 0.8, (3, 2))
     for (_, colour, _), values in zip(reversed(drawn), reversed(ratios), strict=True):
         sheet.line(below.stairs(edges, values), colour, 1.1)
@@ -125,15 +126,9 @@ def _shares(counts: NDArray[Any]) -> tuple[Floats, Floats]:
     return counts / total, np.sqrt(counts) / total
 
 
-def _ratio(one: Floats, two: Floats) -> Floats:
-    found: Floats = np.divide(one, two, out=np.full(len(one), np.nan), where=two > 0)
-    return found
-
-
 def _closed(axes: Axes, edges: Floats, values: Floats) -> Floats:
-    """Outline of a histogram, empty bins left out."""
-    outline = axes.stairs(edges, np.where(values > 0, values, axes.y_limits[0]))
-    return outline
+    """Outline of a histogram (n, 2) in pixels, empty bins on the axis."""
+    return axes.stairs(edges, np.where(values > 0, values, axes.y_limits[0]))
 
 
 def _used(edges: Floats, counts: Sequence[NDArray[Any]]) -> tuple[float, float]:
@@ -144,9 +139,9 @@ def _used(edges: Floats, counts: Sequence[NDArray[Any]]) -> tuple[float, float]:
     return float(edges[max(filled[0] - 1, 0)]), float(edges[min(filled[-1] + 2, len(edges) - 1)])
 
 
-def _within(ratio: Floats, weight: Floats, half: float) -> bool:
-    """Whether at least nine tenths of the entries lie in bins whose ratio is within 1 +- half."""
-    good = np.isfinite(ratio) & (np.abs(ratio - 1) <= half)
+def _within(over: Floats, weight: Floats, half: float) -> bool:
+    """Whether at least nine tenths of the entries lie in bins whose ratio to Geant4 is within 1 +- half."""
+    good = np.isfinite(over) & (np.abs(over - 1) <= half)
     return bool(weight[good].sum() >= 0.9 * weight.sum())
 
 
