@@ -15,8 +15,9 @@ from caloforge.evaluation.page.reading import (
     layer_of,
     significance,
 )
+from caloforge.evaluation.scores import FEW
 
-FEW, SURE = 0.01, 3.0
+SURE = 3.0
 WORDS = ((0.55, "barely"), (0.65, "somewhat"), (0.8, "clearly"), (0.95, "well"), (1.01, "almost always"))
 PLAIN = {
     "E": "layer energies", "Etot / Einc": "total response", "voxel distribution": "voxel energies",
