@@ -1,11 +1,12 @@
 """Files appear whole or not at all."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from caloforge.errors import CaloforgeError
-from caloforge.files import replaced, write_text
+from caloforge.files import replaced, write_text, write_together
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -27,3 +28,31 @@ def test_a_folder_that_is_a_file_is_said_in_a_sentence(tmp_path: Path) -> None:
     write_text(tmp_path / "file", "")
     with pytest.raises(CaloforgeError, match="could not be written"):
         write_text(tmp_path / "file" / "a.txt", "")
+
+
+def test_files_that_belong_together_change_together(tmp_path: Path) -> None:
+    def version(text: bytes, breaks: bool) -> Iterator[tuple[str, bytes]]:
+        yield "figures/a.pdf", text
+        yield "page.html", text
+        if breaks:
+            raise KeyboardInterrupt
+        yield "results.json", text
+
+    def found() -> dict[str, bytes]:
+        return {str(path.relative_to(tmp_path)): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    write_together(tmp_path, version(b"old", False))
+    old = found()
+    assert old == dict.fromkeys(("figures/a.pdf", "page.html", "results.json"), b"old")
+    with pytest.raises(KeyboardInterrupt):
+        write_together(tmp_path, version(b"new", True))
+    assert found() == old and len(list(tmp_path.iterdir())) == 3
+    write_together(tmp_path, version(b"new", False))
+    assert set(found().values()) == {b"new"}
+
+
+def test_of_files_that_belong_together_the_one_that_fails_is_named(tmp_path: Path) -> None:
+    (tmp_path / "b" / "c").mkdir(parents=True)
+    with pytest.raises(CaloforgeError, match="b could not be written"):
+        write_together(tmp_path, [("a", b"1"), ("b", b"2"), ("d", b"3")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -23,9 +24,7 @@ def replaced(path: Path | str) -> Iterator[Path]:
         yield beside
         os.replace(beside, path)
     except OSError as error:
-        raise CaloforgeError(
-            f"{path} could not be written ({error.strerror or error}); free some space or choose another folder."
-        ) from error
+        raise _unwritten(path, error) from error
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
@@ -35,3 +34,35 @@ def write_text(path: Path | str, text: str) -> None:
     """Write text to a file, all or nothing."""
     with replaced(path) as beside:
         beside.write_text(text, encoding="utf-8")
+
+
+def write_together(folder: Path | str, contents: Iterable[tuple[str, bytes]]) -> None:
+    """Write files that belong together: all of them beside their places first, then renamed one directly after another.
+
+    contents: paths within the folder, which they replace in this order, with what each file holds; taken one by one.
+    An end before the last of them is made leaves every older file as it was; only one between two renames can mix old
+    and new. Raises CaloforgeError where the disk is full or the folder cannot be written.
+    """
+    folder = path = Path(folder)
+    beside = folder / f".{os.getpid()}.part"
+    made = []
+    try:
+        for name, content in contents:
+            path = folder / name
+            (beside / name).parent.mkdir(parents=True, exist_ok=True)
+            (beside / name).write_bytes(content)
+            made.append(name)
+        for name in made:
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(beside / name, path)
+    except OSError as error:
+        raise _unwritten(path, error) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _unwritten(path: Path, error: OSError) -> CaloforgeError:
+    return CaloforgeError(
+        f"{path} could not be written ({error.strerror or error}); free some space or choose another folder."
+    )

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from caloforge.cli.app import app
 from caloforge.evaluation.results import entries, load_results
+from caloforge.showers import open_showers
 
 
 def test_refuses_a_folder_of_others(tmp_path: Path) -> None:
@@ -26,6 +27,8 @@ def test_reaches_its_report_twice(tmp_path: Path) -> None:
     for _ in range(2):
         result = CliRunner().invoke(app, ["demo", "--out", str(out), *short])
         assert result.exit_code == 0, result.output
+    made = {path.stem: open_showers(path).attributes["engine"] for path in out.glob("*.hdf5")}
+    assert made == dict.fromkeys(("teacher", "student", "vae", "just-trained"), "fast")
     report = Path(result.stdout.splitlines()[-1])
     assert report == (out / "report" / "report.html").resolve() and report.is_file()
     samples = entries(load_results(out / "report"))

@@ -77,6 +77,36 @@ def test_what_is_written(judged) -> None:
     assert results["seconds_per_shower"] == {"geant4": 1.0, "spoiled": 0.001}
 
 
+def test_an_end_in_the_midst_of_writing_leaves_the_old_judgement_whole(
+    toy_showers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judge(seed: int) -> None:
+        evaluate(toy_showers(60, 1), toy_showers(60, seed), None, "small-n", 0, tmp_path, True, only=("histograms",))
+
+    def found() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    renamed: list[str] = []
+
+    def rename(source: Path, target: Path) -> None:
+        renamed.append(target.name)
+        Path(source).rename(target)
+
+    def interrupted(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("caloforge.files.os.replace", rename)
+    judge(2)
+    old = found()
+    assert renamed[-3:] == ["report.md", "report.html", "results.json"] and len(renamed) == len(old)
+    with monkeypatch.context() as ended, pytest.raises(KeyboardInterrupt):
+        ended.setattr("caloforge.evaluation.page.write.html", interrupted)
+        judge(3)
+    assert found() == old
+    judge(3)
+    assert found().keys() == old.keys() and found()[tmp_path / "results.json"] != old[tmp_path / "results.json"]
+
+
 def test_equal_seed_gives_equal_numbers(toy_showers) -> None:
     pair = toy_showers(100, 1), toy_showers(100, 2)
     parts = ("histograms", "classifiers")

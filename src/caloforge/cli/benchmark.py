@@ -8,14 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from caloforge.cli.arguments import Quiet, whole_numbers
 from caloforge.errors import CaloforgeError
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(dict.fromkeys(int(part) for part in text.split(",")))
-    except ValueError as error:
-        raise CaloforgeError(f"--batch is '{text}', expected whole numbers, for example 1,10,100.") from error
 
 
 def benchmark(
@@ -41,7 +35,7 @@ def benchmark(
     training_seconds: Annotated[
         float | None, typer.Option(help="Time of the training; a checkpoint says it itself.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Time a network in every runtime on the same cores, in turns; interrupted, the same command goes on."""
     if (checkpoint is None) == (decoder is None):
@@ -62,7 +56,8 @@ def benchmark(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         chosen, absent = choose_runtimes(names)
-        settings = Settings(tuple(chosen), _numbers(batch), threads, repeats, trace=trace)
+        sizes = tuple(dict.fromkeys(whole_numbers(batch, "--batch", "1,10,100")))
+        settings = Settings(tuple(chosen), sizes, threads, repeats, trace=trace)
     for warning in caught:
         typer.echo(f"warning: {warning.message}", err=True)
     seconds = geant4_seconds if geant4_file is None else geant4_time(geant4_file)

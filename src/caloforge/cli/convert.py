@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from caloforge.errors import CaloforgeError
+from caloforge.cli.arguments import UnsaidDetector, parse_rows
 
 
 def convert(
@@ -15,7 +15,7 @@ def convert(
     out: Annotated[Path, typer.Argument(help="File to write.")],
     to: Annotated[str, typer.Option(help="Format to write.")] = "calochallenge",
     format: Annotated[str | None, typer.Option(help="Format to read, where it is not found by itself.")] = None,
-    detector: Annotated[str | None, typer.Option(help="Preset or detector file, where the file does not say.")] = None,
+    detector: UnsaidDetector = None,
     gev: Annotated[str, typer.Option(help="Energies in GeV: none, incident, deposits or all.")] = "none",
     rows: Annotated[str | None, typer.Option(help="Rows to take, as START:STOP.")] = None,
     compression: Annotated[str, typer.Option(help="gzip, lzf (faster, larger) or none.")] = "gzip",
@@ -25,7 +25,7 @@ def convert(
     from caloforge.showers import ShowerWriter, open_showers
 
     with plain_warnings(), open_showers(file, detector, format, gev) as source:
-        start, stop = parse_rows(rows, len(source))
+        start, stop = parse_rows(rows, len(source), "--rows", "START:STOP")
         squeeze = None if compression == "none" else compression
         repacks = to == source.format.name and gev == "none" and (start, stop) == (0, len(source))
         with ShowerWriter(out, source.detector, source.attributes, squeeze, to) as writer:
@@ -37,17 +37,3 @@ def convert(
         left = ", ".join(source.other_datasets)
         typer.echo(f"warning: {left} of {file} has not one row per shower and was left out.", err=True)
     typer.echo(f"{out}: {stop - start} showers of {source.detector.name} in the {to} format")
-
-
-def parse_rows(text: str | None, n_rows: int) -> tuple[int, int]:
-    """START and STOP of 'START:STOP' (either may be left out); raises CaloforgeError unless they select rows."""
-    first, colon, last = (text or ":").partition(":")
-    try:
-        start, stop = int(first or 0), int(last or n_rows)
-    except ValueError:
-        start, stop = 0, -1
-    if not colon or not 0 <= start < stop <= n_rows:
-        raise CaloforgeError(
-            f"--rows is '{text}', but START:STOP with 0 <= START < STOP <= {n_rows} is expected, e.g. 0:{n_rows}."
-        )
-    return start, stop

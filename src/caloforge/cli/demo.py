@@ -97,12 +97,17 @@ def _empty(out: Path) -> None:
 def _generated(
     began: float, name: str, checkpoint: Path, like: Path, showers: int, out: Path, seed: int
 ) -> tuple[Path, float]:
-    """Showers of one model at the energies of the held-out ones: the file's path, and seconds per shower."""
+    """Showers of one model at the energies of the held-out ones: the file's path, and seconds per shower, without those
+    of a first shower, for which kernels may be compiled.
+    """
+    from caloforge.cli.engines import engines
     from caloforge.models.generate import generate
     from caloforge.showers.energies import energies_like
 
-    path = out / f"{name.replace(' ', '-')}.hdf5"
-    done = generate(checkpoint, energies_like(like, showers), path, seed=seed, threads=1, mirrors=True)
+    path, energies = out / f"{name.replace(' ', '-')}.hdf5", energies_like(like, showers)
+    generate(checkpoint, energies[:1], out / "first.hdf5", seed=seed, threads=1, engines=engines())
+    (out / "first.hdf5").unlink()
+    done = generate(checkpoint, energies, path, seed=seed, threads=1, mirrors=True, engines=engines())
     each = done.seconds / done.showers
     _say(began, f"{name}: {done.showers:,} showers, {1e3 * each:.2f} ms each, {done.redrawn} drawn again.")
     return path, each

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from caloforge.cli.arguments import parse_rows
 from caloforge.errors import CaloforgeError
 
 if TYPE_CHECKING:
     from caloforge.showers import ShowerFile
 
 ROWS = "Rows to use, as FIRST:END (END not included), e.g. 0:1000."
-
-
-def _rows(text: str | None, total: int, option: str) -> tuple[int, int]:
-    """First row and end of 'FIRST:END' within a file of `total` showers."""
-    if text is None:
-        return 0, total
-    first, _, end = text.partition(":")
-    try:
-        start, stop = int(first or 0), int(end or total)
-    except ValueError:
-        start = stop = -1
-    if ":" not in text or not 0 <= start < stop <= total:
-        raise CaloforgeError(f"{option} is '{text}', expected FIRST:END within 0:{total}, for example 0:{total}.")
-    return start, stop
 
 
 def _seconds(texts: list[str], names: list[str]) -> dict[str, float]:
@@ -51,7 +39,7 @@ def _opened(path: Path, detector: str | None, rows: str | None, option: str) -> 
     from caloforge.showers import open_showers
 
     file = open_showers(path, detector)
-    start, stop = _rows(rows, len(file), option)
+    start, stop = parse_rows(rows, len(file), option)
     return file if stop - start == len(file) else file.between(start, stop)
 
 
@@ -137,6 +125,7 @@ def evaluate(
     if len(set(names)) < len(names):
         raise CaloforgeError(f"--generated has files of one name ({', '.join(names)}); rename one of them.")
     samples = [_opened(path, detector, generated_rows, "--generated-rows") for path in generated]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by a batch system, it leaves nothing either
     results = judge(
         unseen,
         samples[0],

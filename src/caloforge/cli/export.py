@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from caloforge.cli.arguments import SolverSteps
+
 
 def export(
     checkpoint: Annotated[
@@ -29,7 +31,7 @@ def export(
     solver: Annotated[
         str | None, typer.Option(help="Of flow matching: euler, midpoint, heun or rk4, instead of the recipe's.")
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps of the solver, instead of the recipe's.")] = None,
+    steps: SolverSteps = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the showers that are compared.")] = 0,
 ) -> None:
     """Export the whole generation, from incident energy and noise to MeV per voxel."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from caloforge.cli.arguments import Quiet
+
 if TYPE_CHECKING:
     from caloforge.simulation import DataSet
 
@@ -21,7 +23,7 @@ def install(
     source: Annotated[
         str, typer.Option("--from", help="Address to fetch from.")
     ] = "https://cern.ch/geant4-data/datasets",
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Fetch Geant4's official tables with their checksums; interrupted, the same command goes on."""
     from rich.console import Console

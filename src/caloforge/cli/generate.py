@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from caloforge.models.engine import Engine
+from caloforge.cli.arguments import Energies, EverySeed, Quiet, SolverSteps
+from caloforge.cli.interrupted import resumable
 
 
 def generate(
@@ -18,13 +19,11 @@ def generate(
     ],
     out: Annotated[Path, typer.Option(help="HDF5 file to write.")],
     like: Annotated[Path | None, typer.Option(help="File of showers: one shower for each of its energies.")] = None,
-    energies: Annotated[
-        str | None, typer.Option(help="log:1:100GeV, uniform:1:100GeV, or a list such as 1,10,50GeV.")
-    ] = None,
+    energies: Energies = None,
     number: Annotated[
         int | None, typer.Option("-n", "--number", min=1, help="How many showers; for a list: of each energy.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    seed: EverySeed = 0,
     batch: Annotated[int, typer.Option(min=1, help="Showers that are generated together.")] = 1000,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of the processor.")] = None,
     extrapolate: Annotated[
@@ -35,12 +34,12 @@ def generate(
         str | None,
         typer.Option(help="Of flow matching: euler, midpoint, heun, rk4 or dopri5, instead of the recipe's."),
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps of the solver, instead of the recipe's.")] = None,
+    steps: SolverSteps = None,
     engine: Annotated[
         str | None,
         typer.Option(help="fast: own kernels, for CaloFlow and autoencoders; torch: every model. Else the first fit."),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Generate showers; interrupted and started again with the same arguments, the file comes out the same."""
     from caloforge.errors import CaloforgeError
@@ -48,10 +47,11 @@ def generate(
     if (like is None) == (energies is None):
         raise CaloforgeError("give either --like FILE or --energies, for example --energies log:1:100GeV -n 1000.")
 
-    engines = _engines(engine)
+    from caloforge.cli.engines import engines
     from caloforge.models.pretrained import checkpoint_folder
     from caloforge.showers.energies import energies_like, parse_energies
 
+    chosen = engines(engine)
     wanted = energies_like(like, number) if like is not None else parse_energies(str(energies), number, seed)
 
     from rich.console import Console
@@ -68,7 +68,8 @@ def generate(
         bar.start()
         bar.update(task, completed=n)
 
-    try:
+    with resumable(f"{out}.partial"), ExitStack() as shown:
+        shown.callback(bar.stop)
         done = run(
             checkpoint_folder(checkpoint),
             wanted,
@@ -80,26 +81,7 @@ def generate(
             mirrors=mirrors,
             solver=solver,
             steps=steps,
-            engines=engines,
+            engines=chosen,
             progress=show,
         )
-    except KeyboardInterrupt as interrupt:
-        typer.echo(f"Interrupted; the same command goes on where it stopped ({out}.partial).", err=True)
-        raise typer.Exit(130) from interrupt
-    finally:
-        bar.stop()
     typer.echo(f"{done.showers:,} showers in {out}, {done.redrawn} drawn again, {done.seconds:.1f} s.")
-
-
-def _engines(name: str | None) -> tuple[Engine, ...]:
-    """The engine of this name, or all, the fastest first; raises CaloforgeError where there is none of this name."""
-    from caloforge.deployment.fast import FastEngine
-    from caloforge.errors import CaloforgeError
-    from caloforge.models.engine import TorchEngine
-
-    known: dict[str, Engine] = {"fast": FastEngine(), "torch": TorchEngine()}
-    if name is None:
-        return tuple(known.values())
-    if name not in known:
-        raise CaloforgeError(f"--engine is {name!r}; give {' or '.join(known)}, or leave it out.")
-    return (known[name],)

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from caloforge.cli.arguments import UnsaidDetector
+
 if TYPE_CHECKING:
     from caloforge.showers import ShowerFile
 
 
 def info(
     file: Annotated[Path, typer.Argument(help="Shower file (HDF5).")],
-    detector: Annotated[str | None, typer.Option(help="Preset or detector file, where the file does not say.")] = None,
+    detector: UnsaidDetector = None,
     format: Annotated[str | None, typer.Option(help="calochallenge, calogan, par04 or getting-high.")] = None,
     rows: Annotated[int, typer.Option(help="Showers to look at; 0 for all.", min=0)] = 10_000,
 ) -> None:

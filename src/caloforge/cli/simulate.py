@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from caloforge.cli.arguments import Energies, EverySeed, Quiet, Workers
+from caloforge.cli.interrupted import resumable
+
 if TYPE_CHECKING:
     from caloforge.simulation import Chunk, Request
 
@@ -16,17 +19,15 @@ if TYPE_CHECKING:
 def simulate(
     detector: Annotated[str, typer.Option(help="Preset or detector file; several that share a construction: ds2,ds3.")],
     out: Annotated[Path, typer.Option(help="HDF5 file to write; {detector} in its name stands for each detector.")],
-    energies: Annotated[
-        str | None, typer.Option(help="log:1:100GeV, uniform:1:100GeV, or a list such as 1,10,50GeV.")
-    ] = None,
+    energies: Energies = None,
     number: Annotated[
         int | None, typer.Option("-n", "--number", help="How many showers; for a list: of each energy.")
     ] = None,
     particle: Annotated[
         str | None, typer.Option(help="e-, e+, gamma, pi+, ...; the detector's own if not given.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes, each with its own Geant4.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    workers: Workers = 1,
+    seed: EverySeed = 0,
     theta: Annotated[
         str | None, typer.Option(help="Angle to the z axis: 80deg, uniform:70:90deg; perpendicular if not given.")
     ] = None,
@@ -47,7 +48,7 @@ def simulate(
     plan: Annotated[
         bool, typer.Option("--plan", help="Write the manifest of chunks only, for a batch system.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Simulate showers with Geant4; interrupted and started again, it goes on and the file comes out the same."""
     from caloforge.detectors import load_detector
@@ -82,7 +83,7 @@ def simulate(
         else:
             typer.echo(f"{len(made.chunks)} chunks, {len(missing_chunks(made))} of them missing, in {made.folder}.")
         return
-    with _progress(request, quiet) as show, _resumable(out):
+    with _progress(request, quiet) as show, resumable(out):
         done = produce(request, out, tables, _runner(workers, dask), show)
     if done is None:
         typer.echo(f"{out} is there already.")
@@ -96,9 +97,9 @@ def simulate_chunks(
     only: Annotated[str | None, typer.Option(help="Chunks to look at, e.g. 3,7-9; all if not given.")] = None,
     part: Annotated[int, typer.Option(min=0, help="Number of this job, from 0; it takes every --of-th chunk.")] = 0,
     of: Annotated[int, typer.Option(min=1, help="Number of jobs.")] = 1,
-    workers: Annotated[int, typer.Option(min=1, help="Processes, each with its own Geant4.")] = 1,
+    workers: Workers = 1,
     geant4_data: Annotated[str | None, typer.Option(help="Folder of the tables on this machine.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Simulate those chunks of a plan that are missing; any number of these may run at a time."""
     from caloforge.errors import CaloforgeError
@@ -111,7 +112,7 @@ def simulate_chunks(
     plan = open_plan(folder, find_tables(geant4_data) if geant4_data else None)
     wanted = parse_indices(only, len(plan.chunks)) if only else range(len(plan.chunks))
     missing = missing_chunks(plan, [plan.chunks[index] for index in wanted if index % of == part])
-    with _progress(plan.request, quiet, sum(chunk.gev for chunk in missing)) as show, _resumable(folder):
+    with _progress(plan.request, quiet, sum(chunk.gev for chunk in missing)) as show, resumable(folder):
         run_chunks(plan, missing, workers, show)
     typer.echo(f"{len(missing)} chunks simulated in {folder}.")
 
@@ -129,15 +130,6 @@ def _runner(workers: int, dask: str | None) -> Callable[..., None]:
     from caloforge.simulation import run_here, run_on_dask
 
     return run_here(workers) if dask is None else run_on_dask(dask)
-
-
-@contextmanager
-def _resumable(place: Path) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt as interrupt:
-        typer.echo(f"Interrupted; the same command goes on where it stopped ({place}).", err=True)
-        raise typer.Exit(130) from interrupt
 
 
 @contextmanager

@@ -7,15 +7,8 @@ from typing import Annotated
 
 import typer
 
+from caloforge.cli.arguments import whole_numbers
 from caloforge.errors import CaloforgeError
-
-
-def _numbers(text: str, option: str) -> tuple[int, ...]:
-    """Whole numbers from '1,2,4'."""
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError as error:
-        raise CaloforgeError(f"{option} is '{text}', expected whole numbers like 1,2,4,8.") from error
 
 
 def toy(
@@ -46,7 +39,7 @@ def toy(
     """
     import json
 
-    from caloforge.files import replaced, write_text
+    from caloforge.files import write_together
     from caloforge.generative.choices import COUPLINGS, PATHS, PREDICTIONS, SOLVERS, TIME_LAWS, chosen
     from caloforge.playground import TOYS, Settings, compare, default_couplings
     from caloforge.playground.figure import draw, encoded
@@ -60,7 +53,7 @@ def toy(
         prediction=chosen(PREDICTIONS, prediction),
         time_law=chosen(TIME_LAWS, time),
         solver=chosen(SOLVERS, solver),
-        steps=_numbers(steps, "--steps"),
+        steps=whole_numbers(steps, "--steps", "1,2,4,8"),
         updates=updates,
         batch_size=batch_size,
         samples=samples,
@@ -70,11 +63,10 @@ def toy(
     if out.exists() and not out.is_dir():
         raise CaloforgeError(f"--out {out} is a file; give a folder.")
     comparison = compare(name, data, settings, typer.echo)
-    write_text(out / f"{name}.json", json.dumps(comparison.as_json(), indent=1) + "\n")
     figure = draw(comparison)
-    for form in ("png", "pdf"):
-        with replaced(out / f"{name}.{form}") as beside:
-            beside.write_bytes(encoded(figure, form))
+    files = {f"{name}.{form}": encoded(figure, form) for form in ("png", "pdf")}
+    files[f"{name}.json"] = (json.dumps(comparison.as_json(), indent=1) + "\n").encode()
+    write_together(out, files.items())
     typer.echo("")
     typer.echo(table(comparison))
     typer.echo(str((out / f"{name}.png").resolve()))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from caloforge.cli.arguments import Quiet
+
 if TYPE_CHECKING:
     from caloforge.models.train import CallbackMaker
 
@@ -26,7 +28,7 @@ def train(
         str | None, typer.Option(help="Train only these stages (a,b); the others are as in --init.")
     ] = None,
     half: Annotated[bool, typer.Option("--half", help="Keep the weights on disk in float16.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    quiet: Quiet = False,
     look: Annotated[
         bool, typer.Option("--preview/--no-preview", help="Draw the model beside Geant4 on the way.")
     ] = True,

@@ -9,14 +9,16 @@ from typing import Any
 
 from caloforge.errors import CaloforgeError
 from caloforge.evaluation.page.numbers import mean_power
-from caloforge.evaluation.page.reading import headline, kinds
+from caloforge.evaluation.page.reading import headline, kinds, thousandfold
 from caloforge.evaluation.page.section import Block, Notes, Section
 from caloforge.evaluation.page.sections import numbers_alone
 from caloforge.evaluation.page.summary import speed
-from caloforge.evaluation.page.tables import Cell, Row, Table, measured
-from caloforge.evaluation.page.verdict import SURE, excess, verdict
+from caloforge.evaluation.page.tables import MISSING, Cell, Row, Table, measured
+from caloforge.evaluation.page.verdict import above_floor, verdict
 from caloforge.evaluation.page.write import write_sections
 from caloforge.evaluation.results import Results, entries, load_results, same_table
+
+FLOORS = "Floors are Geant4 against Geant4, of the first result."
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,6 @@ def write_comparison(found: SideBySide, folder: Path | str) -> None:
     write_sections(" and ".join(found.labels), f"{sub}. {FLOORS}", parts, folder, "comparison")
 
 
-FLOORS = "Floors are Geant4 against Geant4, of the first result."
-
-
 def _labels(paths: Sequence[Path], names: Sequence[str]) -> tuple[str, ...]:
     """Names where they differ, else those of the folders, else both with a number."""
     folders = [(path if path.is_dir() else path.parent).resolve().name for path in paths]
@@ -121,15 +120,15 @@ def _lines(models: Mapping[str, Mapping[str, Any]], times: Mapping[str, float]) 
     for key in ("fpd", "kpd"):
         each = [one.get(key) or {} for one in models.values()]
         if any(each):
-            cells = [measured(_thousand(one.get("value")), _thousand(one.get("error"))) for one in each]
+            cells = [measured(thousandfold(one.get("value")), thousandfold(one.get("error"))) for one in each]
             floor = next(one for one in each if one)
-            base = measured(_thousand(floor.get("floor")), _thousand(floor.get("floor_error")))
+            base = measured(thousandfold(floor.get("floor")), thousandfold(floor.get("floor_error")))
             lines.append(_line(f"{key.upper()} · 1000", cells, base))
     for key in ("precision", "recall", "density", "coverage"):
         each = [one.get("prdc") or {} for one in models.values()]
         if any(each):
             floors = next(one for one in each if one).get("floor") or {}
-            lines.append(_line(key, [measured(one.get(key)) for one in each], measured(floors.get(key)), None))
+            lines.append(_line(key, [measured(one.get(key)) for one in each], measured(floors.get(key)), ranked=False))
     powers = [one.get("separation_power") or {} for one in models.values()]
     for kind, members in kinds(list(powers[0])).items():
         cells = [mean_power([one[name] for name in members if name in one], "value") for one in powers]
@@ -145,37 +144,30 @@ def _lines(models: Mapping[str, Mapping[str, Any]], times: Mapping[str, float]) 
     if any(one.get("memorisation") for one in models.values()):
         said = [(one.get("memorisation") or {}).get("found") for one in models.values()]
         words = {None: "–", True: "found", False: "none"}
-        lines.append(_line("copies of the training set", [Cell(words[one]) for one in said], Cell("–"), None))
+        lines.append(_line("copies of the training set", [Cell(words[one]) for one in said], Cell("–"), ranked=False))
     if any(label in times for label in models):
-        cells = [measured(_thousand(times.get(label))) for label in models]
+        cells = [measured(thousandfold(times.get(label))) for label in models]
         lines.append(_line("ms per shower", cells, Cell("–")))
         if times.get("geant4"):
             ratios = [times["geant4"] / times[label] if label in times else None for label in models]
             cells = [Cell("–") if ratio is None else Cell(speed(ratio), ratio) for ratio in ratios]
-            lines.append(_line("times Geant4's speed", cells, Cell("–"), None))
+            lines.append(_line("times Geant4's speed", cells, Cell("–"), ranked=False))
     return lines
 
 
-def _line(what: str, cells: Sequence[Cell], floor: Cell, sign: int | None = 1) -> Line:
-    """A line whose smallest value is best, or none where `sign` is None or values are missing."""
+def _line(what: str, cells: Sequence[Cell], floor: Cell, ranked: bool = True) -> Line:
+    """A line whose smallest value is best, or none where it is not ranked or values are missing."""
     values = [cell.value for cell in cells]
     best = None
-    if sign is not None and all(value is not None and value > float("-inf") for value in values):
+    if ranked and all(value is not None and value > float("-inf") for value in values):
         order = sorted(range(len(values)), key=lambda index: float(values[index] or 0.0))
         best = order[0] if values[order[0]] != values[order[1]] else None
     return Line(what, tuple(cells), floor, best)
 
 
 def _above(powers: Mapping[str, Any]) -> Cell:
-    known = [one for one in powers.values() if one.get("floor") is not None]
-    if not known:
-        return Cell("–", float("-inf"))
-    far = sum(excess(one) > SURE for one in known)
-    return Cell(f"{far} of {len(known)}", far / len(known))
-
-
-def _thousand(value: float | None) -> float | None:
-    return None if value is None else 1e3 * value
+    far, known = above_floor(powers.values())
+    return Cell(f"{far} of {known}", far / known) if known else MISSING
 
 
 def _notes(labels: Sequence[str], found: Sequence[Results]) -> list[str]:

@@ -49,11 +49,13 @@ def checked_edges(edges: Sequence[float] | Floats) -> Floats:
     return found
 
 
-def members(incident_energy_mev: Floats, edges: Floats) -> Iterator[NDArray[np.int64]]:
-    """Rows of each bin: from its lower edge on to below its upper one; the last bin holds its upper edge too."""
-    energies = np.asarray(incident_energy_mev, dtype=np.float64).reshape(-1)
-    place = np.searchsorted(edges, energies, side="right") - 1
-    place[energies == edges[-1]] = len(edges) - 2
+def members(values: NDArray[np.floating[Any]], edges: NDArray[np.floating[Any]]) -> Iterator[NDArray[np.int64]]:
+    """Rows of each bin of values (N,) with edges (B + 1,): from its lower edge on to below its upper one; the last bin
+    holds its upper edge too.
+    """
+    values = np.asarray(values, dtype=np.float64).reshape(-1)
+    place = np.searchsorted(edges, values, side="right") - 1
+    place[values == edges[-1]] = len(edges) - 2
     for index in range(len(edges) - 1):
         yield np.flatnonzero(place == index)
 

@@ -28,7 +28,7 @@ from caloforge.evaluation.naive import GAUSSIAN, NEAREST, diagonal_gaussian, nea
 from caloforge.evaluation.page.verdict import verdict
 from caloforge.evaluation.protocol import Protocol
 from caloforge.evaluation.protocols import chosen_parts, default_protocol, find_protocol
-from caloforge.evaluation.results import SCHEMA, Results, plain, save_results
+from caloforge.evaluation.results import SCHEMA, Results, as_json, plain
 from caloforge.evaluation.sample import Sample, Source, affordable_rows, rows_of
 from caloforge.evaluation.separations import voxel_edges
 from caloforge.evaluation.watch import Advance, Progress, Watch
@@ -92,9 +92,7 @@ def evaluate(
     if hardware:
         results["hardware"] = hardware
     if out is not None:
-        folder = Path(out)
-        save_results(results, folder / "results.json")
-        write_report(case, folder)
+        write_report(case, Path(out))
     return results
 
 
@@ -266,8 +264,8 @@ def _times(case: Case) -> dict[str, float]:
 
 
 def write_report(case: Case, folder: Path) -> None:
-    """The page, the same as Markdown, and its figures, beside results.json."""
+    """The page, the same as Markdown, its figures, and last results.json, which so never lacks its page."""
     from caloforge.evaluation.exhibits import arrays_of
     from caloforge.evaluation.page import write_page
 
-    write_page(case.results, arrays_of(case), folder)
+    write_page(case.results, arrays_of(case), folder, [("results.json", as_json(case.results).encode())])

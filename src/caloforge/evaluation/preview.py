@@ -10,7 +10,7 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from caloforge.evaluation.plots import COLOURS, GREY, png, spread_out
+from caloforge.evaluation.plots import COLOURS, GREY, png
 from caloforge.factors.lossy import layer_sums
 from caloforge.files import replaced
 from caloforge.generative.contracts import draw_noise
@@ -71,7 +71,7 @@ def preview(model: ShowerModel, factor: str, reference: Showers, title: str) -> 
     given = layer_sums(known, slices).numpy()
     drawn = state["layer_energy_mev"] if "layer_energy_mev" in state else layer_sums(state["deposits_mev"], slices)
     layers = drawn.double().numpy()
-    chosen = [int(layer) for layer in spread_out([str(i) for i in range(len(slices))], 3)]
+    chosen = np.unique(np.linspace(0, len(slices) - 1, 3).round().astype(int)).tolist()
     panels: list[tuple[str, Floats, Floats]] = [
         ("visible / incident energy", given.sum(1) / incident, layers.sum(1) / incident)
     ]

@@ -38,9 +38,14 @@ def plain(value: Any) -> Any:
     return value
 
 
+def as_json(results: Results) -> str:
+    """The text of a result file."""
+    return json.dumps(results, indent=1, allow_nan=False) + "\n"
+
+
 def save_results(results: Results, path: Path | str) -> None:
     """Write a result file, all or nothing."""
-    write_text(path, json.dumps(results, indent=1, allow_nan=False) + "\n")
+    write_text(path, as_json(results))
 
 
 def load_results(path: Path | str) -> Results:

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+FEW = 0.01
+"""Standard error of an AUC above which that nothing was seen says little."""
 
 
 def auc(scores: Floats, labels: NDArray[np.bool_], weights: Floats | None = None) -> float:
@@ -21,6 +23,11 @@ def auc(scores: Floats, labels: NDArray[np.bool_], weights: Floats | None = None
 def expected_error(n: int) -> float:
     """Standard error of the AUC of two equal samples of n showers each: sqrt((2n + 1) / (12 n^2))."""
     return float(np.sqrt((2 * n + 1) / (12 * n**2)))
+
+
+def indistinguishable(auc: float, floor: float, error: float) -> bool:
+    """Whether an AUC lies less than two standard errors of the difference above its floor, and the error is small."""
+    return auc - floor < 2 * error and error <= FEW
 
 
 def bootstrap_error(scores: Floats, labels: NDArray[np.bool_], resamplings: int, rng: np.random.Generator) -> float:

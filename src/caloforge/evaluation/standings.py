@@ -14,7 +14,7 @@ import numpy as np
 
 from caloforge.detectors import preset
 from caloforge.errors import CaloforgeError
-from caloforge.evaluation.page.reading import headline, kinds
+from caloforge.evaluation.page.reading import NAIVE, headline, kinds
 from caloforge.evaluation.results import entries, load_results
 from caloforge.registry import nearest
 
@@ -157,7 +157,7 @@ def _entry(row: Mapping[str, Any]) -> Entry:
 def _ours(results: Mapping[str, Any], detector: str) -> list[Entry]:
     found = []
     for name, one in entries(dict(results)).items():
-        if name.startswith("naive"):
+        if name.startswith(NAIVE):
             continue
         numbers: dict[str, Pair] = {}
         for kind in CLASSIFIERS:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from caloforge.evaluation.page.axes import Axes
 from caloforge.evaluation.page.drawing import Anchor, Drawing
 from caloforge.evaluation.page.figure import Figure
-from caloforge.evaluation.page.panel import Panel
-from caloforge.evaluation.page.pdf import text_width
+from caloforge.evaluation.page.fonts import text_width
 from caloforge.evaluation.page.raster import png_file, svg_file
 from caloforge.evaluation.page.section import Block, Notes, Section
-from caloforge.evaluation.page.tables import Cell, Row, Table, measured
+from caloforge.evaluation.page.tables import Cell, Row, Table, digits, measured
 from caloforge.evaluation.page.write import write_sections
 from caloforge.evaluation.standings import POWERS, Batch, Device, Entry, Standing, pareto_front
-from caloforge.files import replaced, write_text
 
 AUCS = (("auc_low", "AUC low", 3), ("auc_high", "AUC high", 3), ("auc_resnet", "AUC ResNet", 3))
 DISTANCES = (("fpd", "FPD·1000", 1), ("kpd", "KPD·1000", 2), ("log_posterior", "log posterior", 2))
@@ -42,7 +42,7 @@ def table(found: Standing, key: str = "auc_high", brief: bool = False) -> Table:
         row += [*_times(one), front, said]
         row += _measured(one, rest)
         if not brief:
-            row += [_digits(None if kind not in one.powers else 1e3 * one.powers[kind]) for kind in POWERS]
+            row += [digits(None if kind not in one.powers else 1e3 * one.powers[kind]) for kind in POWERS]
             row.append(Cell("–", math.inf) if one.parameters is None else Cell(f"{one.parameters:,}", one.parameters))
         rows.append(row)
     head = ["model", *(label for _, label, _ in aucs), *(label for *_, label in TIMES), "front", "remarks"]
@@ -72,30 +72,30 @@ def pareto(found: Standing, device: Device, batch: Batch) -> Drawing:
     )
     sheet.text(50, 14, f"{found.detector}, {device}, {where}", 12, "start", "ink", bold=True)
     times = [time for time, *_ in points] or [1.0]
-    panel = Panel(sheet, 50, 26, 555, 330, (min(times) / 2.5, max(times) * 4), (0.48, 1.02), x_log=True)
+    axes = Axes(sheet, 50, 26, 555, 330, (min(times) / 2.5, max(times) * 4), (0.48, 1.02), x_log=True)
     floor = found.floor.numbers.get("auc_high")
     if floor:
-        panel.level(floor[0], "floor", (3, 2))
-        sheet.text(603, float(panel.y(floor[0])) + 11, f"floor {floor[0]:.3f}: Geant4 against Geant4", 8, "end")
-    panel.frame("ms per shower", "AUC, high-level", y_count=6, x_count=8)
+        axes.level(floor[0], "floor", (3, 2))
+        sheet.text(603, float(axes.y(floor[0])) + 11, f"floor {floor[0]:.3f}: Geant4 against Geant4", 8, "end")
+    axes.frame("ms per shower", "AUC, high-level", y_count=6, x_count=8)
     if front:
         corners: list[tuple[float, float]] = []
         for one in front:
             x, y = one.time(device, batch) or 0.0, one.numbers["auc_high"][0]
             corners += [(x, corners[-1][1]), (x, y)] if corners else [(x, 1.02), (x, y)]
-        corners.append((panel.x_limits[1], corners[-1][1]))
-        sheet.line(panel.points([x for x, _ in corners], [y for _, y in corners]), "m1", 1.6)
+        corners.append((axes.x_limits[1], corners[-1][1]))
+        sheet.line(axes.points([x for x, _ in corners], [y for _, y in corners]), "m1", 1.6)
     taken: list[tuple[float, float, float, float]] = []
     order = sorted(points, key=lambda item: (not item[2].ours, item[2] not in front))
     for time, auc, one in order:
-        x, y = float(panel.x(time)), float(panel.y(auc))
+        x, y = float(axes.x(time)), float(axes.y(auc))
         colour = "m0" if one.ours else "m1" if one in front else "geant4"
         sheet.dot(x, y, 5.0 if one.ours else 4.0 if one in front else 3.0, colour)
         if one.ours:
             sheet.dot(x, y, 2.6, "page")
         taken.append((x - 5, y - 5, x + 5, y + 5))
     for time, auc, one in order:
-        x, y = float(panel.x(time)), float(panel.y(auc))
+        x, y = float(axes.x(time)), float(axes.y(auc))
         strong = one.ours or one in front
         _label(sheet, taken, x, y, f"{one.name} (ours)" if one.ours else one.name, strong)
     return sheet
@@ -113,39 +113,37 @@ def figure(found: Standing) -> Figure:
 
 def write_standings(standings: list[Standing], folder: Path | str, key: str = "auc_high") -> None:
     """Write standings.html, standings.md and the Pareto fronts as PDF, SVG and PNG into a folder."""
-    folder = Path(folder)
-    parts = []
+    parts: list[Section] = []
+    drawn: list[Figure] = []
     for found in standings:
-        blocks: list[Block] = [table(found, key)]
         numbered = [f"Remark {index}: {text}." for index, text in enumerate(remarks(found), 1)]
-        blocks += [Notes(numbered)] if numbered else []
-        drawn = figure(found)
-        blocks.append(drawn)
+        drawn.append(figure(found))
+        blocks: list[Block] = [table(found, key), *([Notes(numbered)] if numbered else []), drawn[-1]]
         parts.append(Section(found.detector, found.detector, blocks))
-        for drawing, (device, *_) in zip(drawn.drawings, TIMES, strict=True):
-            name = f"{drawn.key}-{device.lower()}"
-            write_text(folder / "figures" / f"{name}.svg", svg_file(drawing))
-            with replaced(folder / "figures" / f"{name}.png") as beside:
-                beside.write_bytes(png_file(drawing))
     sub = f"Official rows: {standings[0].source}. Units: {standings[0].units}."
-    write_sections("Standings of the CaloChallenge", sub, parts, folder, "standings")
+    write_sections("Standings of the CaloChallenge", sub, parts, folder, "standings", _files(drawn))
+
+
+def _files(figures: Sequence[Figure]) -> Iterator[tuple[str, bytes]]:
+    """Every drawing as SVG and PNG, by its path within the folder."""
+    for one in figures:
+        for drawing, (device, *_) in zip(one.drawings, TIMES, strict=True):
+            name = f"figures/{one.key}-{device.lower()}"
+            yield f"{name}.svg", svg_file(drawing).encode()
+            yield f"{name}.png", png_file(drawing)
 
 
 def _measured(one: Entry, columns: list[tuple[str, str, int]]) -> list[Cell]:
     found = []
-    for key, _, digits in columns:
+    for key, _, places in columns:
         value, error = one.numbers.get(key, (None, None))
-        found.append(measured(value, error, digits))
+        found.append(measured(value, error, places))
     return found
 
 
 def _times(one: Entry) -> list[Cell]:
     found = [one.time(device, batch) for device, batch, _ in TIMES]
     return [Cell("–", math.inf) if time is None else Cell(_milliseconds(time), time) for time in found]
-
-
-def _digits(value: float | None) -> Cell:
-    return Cell("–", -math.inf) if value is None else Cell(f"{value:.3g}", value)
 
 
 def _milliseconds(value: float) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.errors import CaloforgeError
+from caloforge.evaluation.energy_bins import members
 from caloforge.observables import Features
 
 Floats = NDArray[np.floating]
@@ -67,18 +69,12 @@ class Shift:
 
 def mean_weight_by(values: Floats, weights: Floats, edges: Floats, observable: str = "") -> list[Region]:
     """Mean weight and its error in each bin of an observable (N,); bins with fewer than 2 showers are left out."""
-    place = np.searchsorted(edges, values, side="right") - 1
-    place[values == edges[-1]] = len(edges) - 2
     found = []
-    for index in range(len(edges) - 1):
-        inside = weights[place == index]
-        if len(inside) >= 2:
-            error = float(np.std(inside, ddof=1) / np.sqrt(len(inside)))
-            found.append(
-                Region(
-                    observable, float(edges[index]), float(edges[index + 1]), len(inside), float(inside.mean()), error
-                )
-            )
+    for (low, high), rows in zip(pairwise(edges.tolist()), members(values, edges), strict=True):
+        if len(rows) >= 2:
+            inside = weights[rows]
+            error = float(np.std(inside, ddof=1) / np.sqrt(len(rows)))
+            found.append(Region(observable, low, high, len(rows), float(inside.mean()), error))
     return found
 
 

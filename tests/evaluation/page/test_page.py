@@ -18,6 +18,7 @@ from caloforge.evaluation.arrays import Arrays
 from caloforge.evaluation.page import verdict, write_page
 from caloforge.evaluation.page.drawing import Drawing, Text
 from caloforge.evaluation.page.energies import by_energy
+from caloforge.evaluation.page.fonts import SYMBOL
 from caloforge.evaluation.page.palette import DARK, LIGHT
 from caloforge.evaluation.page.pdf import pdf
 from caloforge.evaluation.page.showers3d import packed
@@ -189,6 +190,48 @@ def test_pdf_text_stands_where_it_should() -> None:
     width = 2 * 3.33 + 2 * 5.56 + 0.75 * 5.56
     x, y = map(float, re.search(r"1 0 0 -1 (\S+) (\S+) Tm", content).groups())
     assert (x, y) == (pytest.approx(50 - width / 2, abs=0.01), 20.0)
+
+
+def _shown(data: bytes) -> str:
+    """What a PDF shows, with Symbol's letters in brackets."""
+    content = zlib.decompress(re.search(rb"stream\n(.*?)\nendstream", data, re.DOTALL)[1]).decode("latin-1")
+    runs = re.findall(r"/(\w) \S+ Tf \(((?:[^\\)]|\\.)*)\) Tj", content)
+    plain = [(font, re.sub(r"\\(.)", r"\1", codes)) for font, codes in runs]
+    return "".join(f"[{codes}]" if font == "S" else codes.encode("latin-1").decode("cp1252") for font, codes in plain)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("π → γγ, λ₁ ≤ 2", "[p] [\xae] [gg], [l]1 [\xa3] 2"),
+        ("Müller, Schrödinger – “½”", "Müller, Schrödinger – “½”"),
+        ("u\u0308 Dvořák Erdős", "ü Dvorák Erdos"),
+        ("ά 10⁻ ﬁt", "[a] 10[-] fit"),
+        ("Łódź 日 a\tb ≰", r"\u0141ódz \u65e5 a\tb \u2270"),
+    ],
+)
+def test_names_beyond_latin_1_can_be_read_in_a_pdf(text: str, shown: str) -> None:
+    sheet = Drawing(100, 50, "x")
+    sheet.text(50, 20, text, bold=True)
+    data = pdf([sheet], f"{text} (1)")
+    assert _shown(data) == shown
+    title = bytes.fromhex(re.search(rb"/Title<(\w+)>", data)[1].decode())
+    assert title.decode("utf-16") == f"{text} (1)"
+
+
+def test_letters_of_symbol_have_the_codes_and_widths_of_its_metrics() -> None:
+    import unicodedata
+
+    import matplotlib
+
+    metrics = Path(matplotlib.get_data_path(), "fonts", "pdfcorefonts", "Symbol.afm").read_text(encoding="ascii")
+    known = {int(c): (int(w), n) for c, w, n in re.findall(r"^C (\d+) ; WX (\d+) ; N (\w+)", metrics, re.MULTILINE)}
+    for letter, (code, width) in SYMBOL.items():
+        assert width == known[ord(code)][0]
+        name = unicodedata.name(letter).replace("LAMDA", "LAMBDA")
+        if re.fullmatch(r"GREEK (SMALL|CAPITAL) LETTER \w+", name):
+            assert known[ord(code)][1].upper() == name.split()[-1]
+            assert known[ord(code)][1].islower() == ("SMALL" in name)
 
 
 def test_tables_mark_their_sort_values_and_escape() -> None:

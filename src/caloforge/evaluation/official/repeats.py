@@ -117,11 +117,12 @@ def train_classifier(
                 one = stream_seed(seed, f"classifier.{kind}", index)
                 split = split_rows(n, m, counts, one, twins)
                 step = _shown(bar, finished * steps, steps // settings.epochs, settings.epochs)
-                outcomes[index] = train_once(table, labels, split, reference.detector, settings, one, device, step)
-                kept.write(index, outcomes[index])
+                made = train_once(table, labels, split, reference.detector, settings, one, device, step)
+                outcomes[index] = made
+                kept.write(index, made)
                 finished += 1
                 bar.update(finished * steps, settings.epochs)
-                bar.say(_line(kind, index, repeats, outcomes[index]))
+                bar.say(_line(kind, index, repeats, made))
     done = [outcome for outcome in outcomes if outcome is not None]
     return _summary(kind, settings, counts, done, n, time.perf_counter() - began, () if notice is None else (notice,))
 
@@ -166,8 +167,7 @@ def _shown(bar: ProgressBar, before: int, per_epoch: int, epochs: int) -> Step:
     return step
 
 
-def _line(kind: str, index: int, repeats: int, outcome: Outcome | None) -> str:
-    assert outcome is not None
+def _line(kind: str, index: int, repeats: int, outcome: Outcome) -> str:
     found = outcome.found
     return (
         f"{kind}, training {index + 1} of {repeats}: AUC {found.auc:.4f} +- {found.auc_error:.4f}, "
@@ -227,9 +227,9 @@ class _Kept:
         except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
             raise CaloforgeError(f"{path} is damaged ({error}); remove it and start again.") from error
 
-    def write(self, index: int, outcome: Outcome | None) -> None:
+    def write(self, index: int, outcome: Outcome) -> None:
         """Keep a finished repeat; the JSON comes last and says that the arrays are whole."""
-        if self._folder is None or outcome is None:
+        if self._folder is None:
             return
         path, arrays = self._paths(index)
         with replaced(arrays) as beside, beside.open("wb") as file:

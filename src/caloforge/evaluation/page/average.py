@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detectors import CylindricalLayer, Detector, Layer
+from caloforge.evaluation.page.axes import Axes, short
 from caloforge.evaluation.page.colormap import AMOUNTS, DIFFERENCES, indices, scale
 from caloforge.evaluation.page.drawing import Drawing
-from caloforge.evaluation.page.panel import Panel, short
+from caloforge.evaluation.page.ratio import half_height, ratio
 from caloforge.evaluation.sample import Sample
 
 Floats = NDArray[np.float64]
@@ -62,13 +63,12 @@ def along_depth(reference: Sample, others: Mapping[str, Sample]) -> Drawing:
     low = min(float(expected[expected > 0].min(initial=top)), top) / 2
     edges = np.arange(n + 1) - 0.5
     sheet.text(46, 12, "Mean energy by layer", 10.5, "start", "ink", bold=True)
-    main = Panel(sheet, 46, 20, 364, 112, (-0.5, n - 0.5), (max(low, top * 1e-5), top * 1.6), y_log=True)
+    main = Axes(sheet, 46, 20, 364, 112, (-0.5, n - 0.5), (max(low, top * 1e-5), top * 1.6), y_log=True)
     main.filled(edges, expected, "geant4-pale")
-    ratios = [_over(_mean(sample.features.layer_energy_mev)[0], expected) for sample in others.values()]
-    off = float(np.nanquantile(np.abs(ratios[0] - 1), 0.9)) if np.isfinite(ratios[0]).any() else 0.0
-    half = next((h for h in (0.05, 0.1, 0.2, 0.5) if off <= h), 1.0)
-    below = Panel(sheet, 46, 142, 364, 50, (-0.5, n - 0.5), (1 - half, 1 + half))
-    band = np.divide(error, expected, out=np.zeros(n), where=expected > 0)
+    ratios = [ratio(_mean(sample.features.layer_energy_mev)[0], expected) for sample in others.values()]
+    half = half_height(ratios)
+    below = Axes(sheet, 46, 142, 364, 50, (-0.5, n - 0.5), (1 - half, 1 + half))
+    band = np.nan_to_num(ratio(error, expected))
     below.band(edges, 1 - band, 1 + band, "geant4-pale")
     below.level(1.0)
     for index, sample in enumerate(others.values()):
@@ -110,8 +110,8 @@ def depth_and_radius(reference: Sample, others: Mapping[str, Sample]) -> Drawing
     )
     sheet.text(40, 174, f"{short(top * RANGE)} to {short(top)} MeV/mm^{{2}}, log", 7.5)
     for index, (name, sample) in enumerate(others.items(), 1):
-        ratio = np.divide(image(sample), expected, out=np.full(expected.shape, np.nan), where=expected > 0)
-        logarithm = np.log2(np.where(ratio > 0, ratio, np.nan))
+        over = ratio(image(sample), expected)
+        logarithm = np.log2(np.where(over > 0, over, np.nan))
         x = 40 + index * (width + 14)
         _map(sheet, x, width, f"{name} over Geant4", indices(logarithm, -1, 1), DIFFERENCES, reach, detector.n_layers)
         sheet.text(x + width, 162, "blue 0.5, white 1, red 2", 7.5, "end")
@@ -123,10 +123,10 @@ def _map(
     colours: tuple[tuple[int, int, int], ...], reach: float, layers: int,
 ) -> None:  # fmt: skip
     sheet.text(x, 12, name if len(name) < 34 else f"{name[:32]}...", 9.5, "start", "ink", bold=True)
-    panel = Panel(sheet, x, 20, width, 130, (-0.5, layers - 0.5), (0, reach))
+    axes = Axes(sheet, x, 20, width, 130, (-0.5, layers - 0.5), (0, reach))
     sheet.picture(x, 20, width, 130, pixels, scale(colours))
     if x < 50:
-        panel.frame("layer", "distance from axis [mm]")
+        axes.frame("layer", "distance from axis [mm]")
     else:
         sheet.line([(x, 150), (x + width, 150)], "line")
 
@@ -190,11 +190,6 @@ def _clear(table: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _mean(values: NDArray[np.floating]) -> tuple[Floats, Floats]:
     found = np.asarray(values, dtype=np.float64)
     return found.mean(axis=0), found.std(axis=0) / np.sqrt(max(len(found), 1))
-
-
-def _over(values: Floats, expected: Floats) -> Floats:
-    found: Floats = np.divide(values, expected, out=np.full(len(values), np.nan), where=expected > 0)
-    return found
 
 
 def _named(sheet: Drawing, x: float, y: float, name: str) -> None:

@@ -58,6 +58,15 @@ class Picture:
 Item: TypeAlias = Line | Area | Text | Picture
 
 
+def strokes(points: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """The runs of points (n, any number of coordinates) that are all finite: the pen is lifted between them."""
+    finite = np.isfinite(points).all(axis=1)
+    if finite.all():
+        return [points]
+    ends = np.flatnonzero(np.diff(finite.astype(np.int8), prepend=0, append=0))
+    return [points[first:stop] for first, stop in ends.reshape(-1, 2)]
+
+
 @dataclass
 class Drawing:
     """A sheet of width x height pixels; `name` says what it shows, to those who cannot see it."""

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from caloforge.evaluation.page.axes import Axes
 from caloforge.evaluation.page.drawing import Drawing
-from caloforge.evaluation.page.panel import Panel
-from caloforge.evaluation.page.reading import NAIVE
+from caloforge.evaluation.page.reading import NAIVE, Results
 from caloforge.evaluation.page.reading import quantity as named_quantity
 
-Results = Mapping[str, Any]
 COUNTS = ("low_mev", "high_mev", "n_reference", "n_generated")
 
 
@@ -41,14 +40,14 @@ def by_energy(quantity: str, judged: Mapping[str, Sequence[Results]], colours: M
     sheet = Drawing(300, 232, f"{label} against incident energy, {', '.join(judged)} beside Geant4")
     sheet.text(46, 12, label[:44], 10.5, "start", "ink", bold=True)
     log = bool(edges[-1] / edges[0] > 5)
-    main = Panel(sheet, 46, 20, 244, 120, (edges[0], edges[-1]), (low, high), log)
+    main = Axes(sheet, 46, 20, 244, 120, (edges[0], edges[-1]), (low, high), log)
     main.band(edges, expected - error, expected + error, "geant4-pale")
     sheet.line(main.stairs(edges, expected), "geant4", 1.6)
     about_zero = bool(np.any(np.abs(expected) < 3 * error))
     compared = {name: _against(pair, expected, about_zero) for name, pair in found.items()}
     middle = 0.0 if about_zero else 1.0
     half = _half([values - middle for name, (values, _) in compared.items() if not name.startswith(NAIVE)], about_zero)
-    below = Panel(sheet, 46, 150, 244, 46, (edges[0], edges[-1]), (middle - half, middle + half), log)
+    below = Axes(sheet, 46, 150, 244, 46, (edges[0], edges[-1]), (middle - half, middle + half), log)
     share = error if about_zero else _against((error, error), np.abs(expected), False)[0]
     below.band(edges, middle - share, middle + share, "geant4-pale")
     below.level(middle)
@@ -70,18 +69,18 @@ def auc_by_energy(judged: Mapping[str, Sequence[Results]], colours: Mapping[str,
     sheet.text(46, 12, "AUC by incident energy", 10.5, "start", "ink", bold=True)
     limits = _auc_limits([float(one["auc"]) for bins in judged.values() for one in bins])
     log = bool(edges[-1] / edges[0] > 5)
-    panel = Panel(sheet, 46, 20, 364, 168, (edges[0], edges[-1]), limits, log)
-    panel.level(0.5)
+    axes = Axes(sheet, 46, 20, 364, 168, (edges[0], edges[-1]), limits, log)
+    axes.level(0.5)
     floor = np.array([np.nan if one.get("floor") is None else one["floor"] for one in first], dtype=np.float64)
-    sheet.line(panel.stairs(edges, floor), "floor", 1.0, (3, 2))
+    sheet.line(axes.stairs(edges, floor), "floor", 1.0, (3, 2))
     for name, bins in reversed(list(judged.items())):
         values = np.array([one["auc"] for one in bins], dtype=np.float64)
         errors = np.array([one.get("auc_error") or 0.0 for one in bins], dtype=np.float64)
         centres = _edges(bins)
         centres = np.sqrt(centres[:-1] * centres[1:])
-        sheet.line(panel.points(centres, values), colours[name], 1.0)
-        panel.marks(centres, values, errors, colours[name])
-    panel.frame("incident energy [GeV]", "AUC (dashed: floor)", x_named=_named(edges, log))
+        sheet.line(axes.points(centres, values), colours[name], 1.0)
+        axes.marks(centres, values, errors, colours[name])
+    axes.frame("incident energy [GeV]", "AUC (dashed: floor)", x_named=_named(edges, log))
     return sheet
 
 
@@ -92,15 +91,15 @@ def auc_against_n(judged: Mapping[str, Mapping[str, Sequence[float]]], colours: 
     sheet.text(46, 12, "AUC by number of showers", 10.5, "start", "ink", bold=True)
     reach = (sizes[0] / 1.3, sizes[-1] * 1.3)
     limits = _auc_limits([float(pair[0]) for one in judged.values() for pair in one.values()])
-    panel = Panel(sheet, 46, 20, 364, 168, reach, limits, True)
-    panel.level(0.5)
+    axes = Axes(sheet, 46, 20, 364, 168, reach, limits, True)
+    axes.level(0.5)
     for name, one in reversed(list(judged.items())):
         order = sorted(one, key=int)
         values, errors = (np.array([one[n][k] or 0.0 for n in order], dtype=np.float64) for k in (0, 1))
         x = [int(n) for n in order]
-        sheet.line(panel.points(x, values), colours[name], 1.0)
-        panel.marks(x, values, errors, colours[name])
-    panel.frame("showers a class", "AUC", x_named={float(n): f"{n:,}" for n in sizes[:: max(1, len(sizes) // 6)]})
+        sheet.line(axes.points(x, values), colours[name], 1.0)
+        axes.marks(x, values, errors, colours[name])
+    axes.frame("showers a class", "AUC", x_named={float(n): f"{n:,}" for n in sizes[:: max(1, len(sizes) // 6)]})
     return sheet
 
 
@@ -148,7 +147,7 @@ def _against(pair: tuple[Any, Any], expected: Any, difference: bool) -> tuple[An
 
 
 def _half(off: Sequence[Any], any_size: bool) -> float:
-    """Half the height of the lower panel, so that the models' values are in it."""
+    """Half the height of the lower axes, so that the models' values are in it."""
     largest = max((float(np.nanmax(np.abs(values), initial=0.0)) for values in off), default=0.0)
     if any_size:
         return 1.2 * largest or 1.0

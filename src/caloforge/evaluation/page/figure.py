@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from html import escape
 
 from caloforge.evaluation.page.drawing import Drawing
-from caloforge.evaluation.page.pdf import pdf, text_width
+from caloforge.evaluation.page.fonts import text_width
+from caloforge.evaluation.page.pdf import pdf
 from caloforge.evaluation.page.svg import svg
 
 ROW = 535.0

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.evaluation.page.axes import Axes
 from caloforge.evaluation.page.drawing import Drawing
 from caloforge.evaluation.page.palette import model
-from caloforge.evaluation.page.panel import Panel
+from caloforge.evaluation.page.ratio import ratio
 from caloforge.evaluation.page.reading import kind_of, layer_of, unit_of
 from caloforge.observables import Comparison
 
@@ -59,21 +60,21 @@ def histogram(
     said = _power(power) if power else ""
     sheet.text(42, 12, name, _heading_size(name, WIDTH - 60 - 4.4 * len(said)), "start", "ink", bold=True)
     sheet.text(WIDTH - 8, 12, said, 8, "end")
-    main = Panel(sheet, 42, 20, WIDTH - 50, 120, x_limits, y_limits, log, steep)
+    main = Axes(sheet, 42, 20, WIDTH - 50, 120, x_limits, y_limits, log, steep)
     main.filled(edges, expected, "geant4-pale")
     for (_, colour, _), values in zip(reversed(drawn), reversed(shares), strict=True):
         sheet.line(_closed(main, edges, values), colour, 1.3 if colour == "m0" else 1.0)
     main.frame(y_label="share per bin", x_ticks=False)
-    ratios = [_ratio(values, expected) for values in shares]
+    ratios = [ratio(values, expected) for values in shares]
     half = 0.5 if _within(ratios[0], expected, 0.5) else 1.0
-    below = Panel(sheet, 42, 150, WIDTH - 50, 46, x_limits, (1 - half, 1 + half), log)
-    band = _ratio(error, expected)
+    below = Axes(sheet, 42, 150, WIDTH - 50, 46, x_limits, (1 - half, 1 + half), log)
+    band = ratio(error, expected)
     below.band(edges, 1 - band, 1 + band, "geant4-pale")
     below.level(1.0)
     if floor is not None:
         other = coarser(floor)
         if len(other.edges) == len(edges):
-            line = _ratio(_shares(other.generated_counts)[0], _shares(other.reference_counts)[0])
+            line = ratio(_shares(other.generated_counts)[0], _shares(other.reference_counts)[0])
             sheet.line(below.stairs(edges, line), "floor", 0.8, (3, 2))
     for (_, colour, _), values in zip(reversed(drawn), reversed(ratios), strict=True):
         sheet.line(below.stairs(edges, values), colour, 1.1)
@@ -97,20 +98,20 @@ def by_layer(kind: str, members: Sequence[str], judged: Mapping[str, Mapping[str
     low = max(low, high * 1e-4)
     sheet = Drawing(WIDTH, 190, f"Separation power of {kind} in {len(members)} layers, for {', '.join(powers)}")
     sheet.text(42, 12, kind, 10.5, "start", "ink", bold=True)
-    panel = Panel(sheet, 42, 20, WIDTH - 50, 132, (-0.6, len(members) - 0.4), (low / 2, high * 2), y_log=True)
+    axes = Axes(sheet, 42, 20, WIDTH - 50, 132, (-0.6, len(members) - 0.4), (low / 2, high * 2), y_log=True)
     edges = np.arange(len(members) + 1) - 0.5
-    panel.band(edges, np.maximum(floor - spread, low / 2), floor + spread, "floor-pale")
-    sheet.line(panel.stairs(edges, floor), "floor", 0.9, (3, 2))
+    axes.band(edges, np.maximum(floor - spread, low / 2), floor + spread, "floor-pale")
+    sheet.line(axes.stairs(edges, floor), "floor", 0.9, (3, 2))
     for index, (name, row) in enumerate(powers.items()):
         values = np.array([p["value"] for p in row], dtype=np.float64)
         errors = np.array([p.get("error") or 0.0 for p in row], dtype=np.float64)
         values[values <= 0] = np.nan
         colour = model(index)
-        sheet.line(panel.points(layers, values), colour, 1.0 if name != next(iter(powers)) else 1.4)
+        sheet.line(axes.points(layers, values), colour, 1.0 if name != next(iter(powers)) else 1.4)
         if index == 0:
-            panel.marks(layers, values, errors, colour, 1.8 if len(members) > 12 else 2.4)
+            axes.marks(layers, values, errors, colour, 1.8 if len(members) > 12 else 2.4)
     named = {float(i): str(layer_of(members[i])) for i in _some(len(members), 12)}
-    panel.frame("layer", "separation power", x_named=named)
+    axes.frame("layer", "separation power", x_named=named)
     return sheet
 
 
@@ -125,15 +126,9 @@ def _shares(counts: NDArray[Any]) -> tuple[Floats, Floats]:
     return counts / total, np.sqrt(counts) / total
 
 
-def _ratio(one: Floats, two: Floats) -> Floats:
-    found: Floats = np.divide(one, two, out=np.full(len(one), np.nan), where=two > 0)
-    return found
-
-
-def _closed(panel: Panel, edges: Floats, values: Floats) -> Floats:
-    """Outline of a histogram, empty bins left out."""
-    outline = panel.stairs(edges, np.where(values > 0, values, panel.y_limits[0]))
-    return outline
+def _closed(axes: Axes, edges: Floats, values: Floats) -> Floats:
+    """Outline of a histogram (n, 2) in pixels, empty bins on the axis."""
+    return axes.stairs(edges, np.where(values > 0, values, axes.y_limits[0]))
 
 
 def _used(edges: Floats, counts: Sequence[NDArray[Any]]) -> tuple[float, float]:
@@ -144,9 +139,9 @@ def _used(edges: Floats, counts: Sequence[NDArray[Any]]) -> tuple[float, float]:
     return float(edges[max(filled[0] - 1, 0)]), float(edges[min(filled[-1] + 2, len(edges) - 1)])
 
 
-def _within(ratio: Floats, weight: Floats, half: float) -> bool:
-    """Whether at least nine tenths of the entries lie in bins whose ratio is within 1 +- half."""
-    good = np.isfinite(ratio) & (np.abs(ratio - 1) <= half)
+def _within(over: Floats, weight: Floats, half: float) -> bool:
+    """Whether at least nine tenths of the entries lie in bins whose ratio to Geant4 is within 1 +- half."""
+    good = np.isfinite(over) & (np.abs(over - 1) <= half)
     return bool(weight[good].sum() >= 0.9 * weight.sum())
 
 

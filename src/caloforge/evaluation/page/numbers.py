@@ -11,6 +11,7 @@ import numpy as np
 
 from caloforge.evaluation.page.reading import (
     HEADLINE,
+    Results,
     auc_significance,
     energy_range,
     judged,
@@ -20,10 +21,9 @@ from caloforge.evaluation.page.reading import (
 )
 from caloforge.evaluation.page.section import Block, Folded, Section
 from caloforge.evaluation.page.summary import speed
-from caloforge.evaluation.page.tables import Cell, Row, Table, measured
-from caloforge.evaluation.page.verdict import SURE, excess
+from caloforge.evaluation.page.tables import MISSING, Cell, Row, Table, digits, measured
+from caloforge.evaluation.page.verdict import SURE, above_floor, excess
 
-Results = Mapping[str, Any]
 SAID = "0.5: cannot be told from Geant4; 1: always can. The floor is Geant4 against Geant4 at equal numbers."
 
 
@@ -90,8 +90,8 @@ def separations(results: Results) -> list[Block]:
     rows: list[Row] = []
     for kind, members in kinds(list(first)).items():
         cells = [mean_power([found[m] for m in members if m in found], "value", True) for found in everyone.values()]
-        far = [excess(first[m]) for m in members if first[m].get("floor") is not None]
-        above = Cell(f"{sum(x > SURE for x in far)} of {len(far)}", sum(x > SURE for x in far) / max(len(far), 1))
+        far, known = above_floor(first[m] for m in members)
+        above = Cell(f"{far} of {known}", far / max(known, 1))
         rows.append(
             [
                 kind,
@@ -115,7 +115,7 @@ def separations(results: Results) -> list[Block]:
         full.append(
             [
                 name, *cells, measured(one.get("floor"), one.get("floor_spread"), 5), measured(sigma, None, 1, look),
-                _digits(one.get("chi2_ndf")), _digits(one.get("wasserstein")), _pair(one.get("underflow")),
+                digits(one.get("chi2_ndf")), digits(one.get("wasserstein")), _pair(one.get("underflow")),
                 _pair(one.get("overflow")), one.get("note") or "",
             ]
         )  # fmt: skip
@@ -248,34 +248,30 @@ def _joined(note: str, one: Results) -> str:
 
 def _auc(one: Results | None) -> Cell:
     if one is None:
-        return Cell("–", -math.inf)
+        return MISSING
     sigma = auc_significance(one)
     look = "good" if sigma < 2 else "bad" if one["auc"] > 0.8 else "fair"
     return measured(one["auc"], one.get("auc_error"), 3, look)
 
 
 def _count(one: Results) -> Cell:
-    return Cell(f"{one['n']:,}", one["n"]) if one.get("n") else Cell("–", -math.inf)
+    return Cell(f"{one['n']:,}", one["n"]) if one.get("n") else MISSING
 
 
 def mean_power(found: list[Results], key: str, with_largest: bool = False) -> Cell:
     """Mean of a key over separation powers, the largest in brackets where asked for."""
     values = [float(one[key]) for one in found if one.get(key) is not None]
     if not values:
-        return Cell("–", -math.inf)
+        return MISSING
     text = f"{np.mean(values):.4f}"
     if with_largest and len(values) > 1:
         text += f" ({max(values):.4f})"
     return Cell(text, float(np.mean(values)))
 
 
-def _digits(value: Any) -> Cell:
-    return Cell("–", -math.inf) if value is None else Cell(f"{value:.3g}", float(value))
-
-
 def _pair(found: Any) -> Cell:
     if not isinstance(found, (list, tuple)) or len(found) != 2 or None in found:
-        return Cell("–", -math.inf)
+        return MISSING
     whole = all(isinstance(value, int) for value in found)
     text = ", ".join(f"{value:,}" if whole else f"{100 * value:.2g} %" for value in found)
     return Cell(text, float(found[1]))
@@ -283,7 +279,7 @@ def _pair(found: Any) -> Cell:
 
 def _thousands(one: Results | None, key: str, error: str) -> Cell:
     if not one or one.get(key) is None:
-        return Cell("–", -math.inf)
+        return MISSING
     spread = one.get(error)
     return Cell(f"{1e3 * one[key]:.4g}" + (f" ± {1e3 * spread:.2g}" if spread is not None else ""), float(one[key]))
 
@@ -291,8 +287,8 @@ def _thousands(one: Results | None, key: str, error: str) -> Cell:
 def _error(value: float, error: float | None) -> Cell:
     if not error:
         return Cell(f"{value:.5g}", value)
-    digits = min(max(1 - math.floor(math.log10(abs(error))), 0), 12)
-    return Cell(f"{value:.{digits}f} ± {error:.{digits}f}", value)
+    places = min(max(1 - math.floor(math.log10(abs(error))), 0), 12)
+    return Cell(f"{value:.{places}f} ± {error:.{places}f}", value)
 
 
 def _any(value: Any) -> Cell:

@@ -8,20 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.evaluation.page.drawing import Area, Drawing, Line, Picture, Text
+from caloforge.evaluation.page.drawing import Area, Drawing, Line, Picture, Text, strokes
+from caloforge.evaluation.page.fonts import runs, text_width
 from caloforge.evaluation.page.palette import rgb
 from caloforge.evaluation.page.svg import RAISED
 
 PAGE = (595.0, 842.0)
 MARGIN, GAP = 20.0, 10.0
-# Advance widths of Helvetica's glyphs from space to tilde, in thousandths of the size (Adobe's font metrics).
-WIDTHS = (
-    "278 278 355 556 556 889 667 191 333 333 389 584 278 333 278 278 556 556 556 556 556 556 556 556 556 556 278 278 "
-    "584 584 584 556 1015 667 667 722 722 667 611 778 722 278 500 667 556 833 722 778 667 778 722 667 611 722 667 944 "
-    "667 667 611 278 278 278 469 556 333 556 556 500 556 556 278 556 556 222 222 500 222 833 556 556 556 556 333 500 "
-    "278 556 500 722 500 500 500 334 260 334 584"
-)
-ADVANCE = [int(width) for width in WIDTHS.split()]
 
 
 def pdf(drawings: Sequence[Drawing], title: str, columns: int = 1, heading: Drawing | None = None) -> bytes:
@@ -50,11 +43,6 @@ def pdf(drawings: Sequence[Drawing], title: str, columns: int = 1, heading: Draw
     return _file(pages, pictures, title)
 
 
-def text_width(text: str, size: float) -> float:
-    """Width of a text in Helvetica."""
-    return sum(ADVANCE[ord(c) - 32] if 32 <= ord(c) < 127 else 556 for c in text) * size / 1000
-
-
 def _content(drawing: Drawing, pictures: list[bytes], x: float, top: float, scale: float) -> bytes:
     said = [f"q {scale:.4f} 0 0 {-scale:.4f} {x:.2f} {top:.2f} cm 1 j"]
     for item in drawing.items:
@@ -71,7 +59,7 @@ def _content(drawing: Drawing, pictures: list[bytes], x: float, top: float, scal
                 f"q {item.width:.2f} 0 0 {-item.height:.2f} {item.x:.2f} {item.y + item.height:.2f} cm "
                 f"/P{len(pictures) - 1} Do Q"
             )
-    return "\n".join([*said, "Q"]).encode("latin-1", "replace")
+    return "\n".join([*said, "Q"]).encode("latin-1")
 
 
 def _colour(name: str) -> str:
@@ -79,13 +67,11 @@ def _colour(name: str) -> str:
 
 
 def _path(points: NDArray[np.float64]) -> str:
-    said, command = [], "m"
-    for x, y in points.tolist():
-        if x != x or y != y:
-            command = "m"
-            continue
-        said.append(f"{x:.2f} {y:.2f} {command}")
-        command = "l"
+    said = [
+        f"{x:.2f} {y:.2f} {'l' if index else 'm'}"
+        for run in strokes(points)
+        for index, (x, y) in enumerate(run.tolist())
+    ]
     return " ".join(said) or "0 0 m"
 
 
@@ -94,18 +80,23 @@ def _text(item: Text) -> str:
     sizes = [item.size if index % 2 == 0 else 0.75 * item.size for index in range(len(pieces))]
     width = sum(text_width(piece, size) for piece, size in zip(pieces, sizes, strict=True))
     shift = {"start": 0.0, "middle": -width / 2, "end": -width}[item.anchor]
-    font = "/B" if item.bold else "/R"
     across, down = (0, -1) if item.turned else (1, 0)
     said = []
     for index, (piece, size) in enumerate(zip(pieces, sizes, strict=True)):
         rise = 0.4 * item.size if index % 2 else 0.0
         x, y = item.x + across * shift + down * rise, item.y + down * shift - across * rise
         matrix = f"0 -1 -1 0 {x:.2f} {y:.2f}" if item.turned else f"1 0 0 -1 {x:.2f} {y:.2f}"
-        safe = piece.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)")
+        shown = " ".join(_run(*run, item.bold, size) for run in runs(piece))
         if piece:
-            said.append(f"BT {font} {size:g} Tf {_colour(item.colour)} rg {matrix} Tm ({safe}) Tj ET")
+            said.append(f"BT {_colour(item.colour)} rg {matrix} Tm {shown} ET")
         shift += text_width(piece, size)
     return "\n".join(said)
+
+
+def _run(greek: bool, codes: str, bold: bool, size: float) -> str:
+    """Letters of one font; Symbol has no bold ones."""
+    safe = codes.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)")
+    return f"/{'S' if greek else 'B' if bold else 'R'} {size:g} Tf ({safe}) Tj"
 
 
 def _picture(item: Picture) -> bytes:
@@ -119,19 +110,19 @@ def _picture(item: Picture) -> bytes:
 
 
 def _file(pages: list[tuple[float, float, bytes]], pictures: list[bytes], title: str) -> bytes:
-    """Objects: 1 catalogue, 2 pages, 3 and 4 fonts, 5 title, then the pictures, then page and content by turns."""
-    first = 6 + len(pictures)
+    """Objects: 1 catalogue, 2 pages, 3 to 5 fonts, 6 title, then the pictures, then page and content by turns."""
+    first = 7 + len(pictures)
     kids = " ".join(f"{first + 2 * index} 0 R" for index in range(len(pages)))
-    safe = title.encode("latin-1", "replace").decode("latin-1").replace("\\", "").replace("(", "[").replace(")", "]")
-    font = "<</Type/Font/Subtype/Type1/BaseFont/{}/Encoding/WinAnsiEncoding>>"
-    used = "".join(f"/P{index} {6 + index} 0 R" for index in range(len(pictures)))
+    font = "<</Type/Font/Subtype/Type1/BaseFont/{}>>"
+    used = "".join(f"/P{index} {7 + index} 0 R" for index in range(len(pictures)))
     objects: list[bytes] = [
         b"<</Type/Catalog/Pages 2 0 R>>",
-        f"<</Type/Pages/Kids[{kids}]/Count {len(pages)}/Resources<</Font<</R 3 0 R/B 4 0 R>>/XObject<<{used}>>>>>>"
-        .encode(),
-        font.format("Helvetica").encode(),
-        font.format("Helvetica-Bold").encode(),
-        f"<</Title({safe})/Producer(caloforge)>>".encode("latin-1", "replace"),
+        f"<</Type/Pages/Kids[{kids}]/Count {len(pages)}/Resources"
+        f"<</Font<</R 3 0 R/B 4 0 R/S 5 0 R>>/XObject<<{used}>>>>>>".encode(),
+        font.format("Helvetica/Encoding/WinAnsiEncoding").encode(),
+        font.format("Helvetica-Bold/Encoding/WinAnsiEncoding").encode(),
+        font.format("Symbol").encode(),
+        f"<</Title<FEFF{title.encode('utf-16-be').hex()}>/Producer(caloforge)>>".encode(),
         *pictures,
     ]  # fmt: skip
     for index, (width, height, content) in enumerate(pages):
@@ -148,5 +139,5 @@ def _file(pages: list[tuple[float, float, bytes]], pictures: list[bytes], title:
     table = "".join(f"{place:010d} 00000 n \n" for place in places)
     start = len(out)
     out += f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}".encode()
-    out += f"trailer<</Size {len(objects) + 1}/Root 1 0 R/Info 5 0 R>>\nstartxref\n{start}\n%%EOF\n".encode()
+    out += f"trailer<</Size {len(objects) + 1}/Root 1 0 R/Info 6 0 R>>\nstartxref\n{start}\n%%EOF\n".encode()
     return bytes(out)

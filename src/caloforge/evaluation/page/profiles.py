@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.evaluation.page.axes import Axes
 from caloforge.evaluation.page.drawing import Drawing
-from caloforge.evaluation.page.panel import Panel
+from caloforge.evaluation.page.ratio import half_height, ratio
 from caloforge.evaluation.page.reading import energy_range
 
 Floats = NDArray[np.float64]
@@ -44,13 +45,12 @@ def _profile(
     top = float(positive.max()) if len(positive) else 1.0
     low = max(float(positive.min()) if len(positive) else 0.1, top * 1e-6) / 2
     limits = (float(edges[0]), float(edges[-1]))
-    main = Panel(sheet, 42, 20, 250, 120, limits, (low, 2 * top), y_log=True)
+    main = Axes(sheet, 42, 20, 250, 120, limits, (low, 2 * top), y_log=True)
     main.filled(edges, expected, "geant4-pale")
-    ratios = {name: _over(values, expected) for name, values in found.items()}
-    off = [np.nanquantile(np.abs(ratio - 1), 0.9) for ratio in ratios.values() if np.isfinite(ratio).any()][:1]
-    half = next((h for h in (0.05, 0.1, 0.2, 0.5) if off and off[0] <= h), 1.0)
-    below = Panel(sheet, 42, 150, 250, 46, limits, (1 - half, 1 + half))
-    band = _over(error, expected)
+    ratios = {name: ratio(values, expected) for name, values in found.items()}
+    half = half_height(ratios.values())
+    below = Axes(sheet, 42, 150, 250, 46, limits, (1 - half, 1 + half))
+    band = ratio(error, expected)
     below.band(edges, 1 - band, 1 + band, "geant4-pale")
     below.level(1.0)
     for name in reversed(list(found)):
@@ -66,8 +66,3 @@ def _profile(
 def _pair(found: Sequence[Sequence[float | None]]) -> tuple[Floats, Floats]:
     values, errors = (np.array([np.nan if v is None else v for v in row], dtype=np.float64) for row in found)
     return values, np.nan_to_num(errors)
-
-
-def _over(one: Floats, two: Floats) -> Floats:
-    found: Floats = np.divide(one, two, out=np.full(len(one), np.nan), where=two > 0)
-    return found

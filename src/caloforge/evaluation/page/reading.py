@@ -76,6 +76,11 @@ def significance(value: Any, error: Any, floor: Any, spread: Any, expected: floa
     return difference / sigma if sigma > 0 else (math.inf if difference > 0 else 0.0)
 
 
+def thousandfold(value: float | None) -> float | None:
+    """A value times 1000, as FPD, KPD and times are shown; None where there is none."""
+    return None if value is None else 1e3 * value
+
+
 def unit_of(name: str) -> str:
     """The observable with its unit, as an axis says it."""
     kind = kind_of(name)

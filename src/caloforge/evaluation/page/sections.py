@@ -11,13 +11,12 @@ from caloforge.evaluation.page.figure import Figure
 from caloforge.evaluation.page.matrices import correlations
 from caloforge.evaluation.page.palette import model
 from caloforge.evaluation.page.profiles import profiles
-from caloforge.evaluation.page.reading import ONE_ENERGY, judged, kinds
+from caloforge.evaluation.page.reading import ONE_ENERGY, Results, judged, kinds
 from caloforge.evaluation.page.section import Block, Folded, Section, View
 from caloforge.evaluation.page.showers3d import packed
 from caloforge.evaluation.page.summary import summary
 from caloforge.evaluation.page.verdict import excess
 
-Results = Mapping[str, Any]
 WORST = 8
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.evaluation.page.axes import Axes
 from caloforge.evaluation.page.drawing import Drawing
 from caloforge.evaluation.page.palette import model
-from caloforge.evaluation.page.panel import Panel
 
 Floats = NDArray[np.floating]
 BINS = 60
@@ -24,12 +24,12 @@ def weights(name: str, colour: str, reference: Floats, generated: Floats) -> Dra
     low, high = min(float(low), -0.3), max(float(high), 0.3)
     edges = np.linspace(low, high, BINS + 1)
     shares = [_share(np.clip(np.log10(np.clip(w, 1e-8, 1e8)), low, high), edges) for w in (reference, generated)]
-    panel = Panel(sheet, 46, 20, 364, 168, (10**low, 10**high), _limits(shares), True, True)
-    panel.filled(10**edges, np.maximum(shares[0], panel.y_limits[0]), "geant4-pale")
-    place = float(panel.x(1.0))
+    axes = Axes(sheet, 46, 20, 364, 168, (10**low, 10**high), _limits(shares), True, True)
+    axes.filled(10**edges, np.maximum(shares[0], axes.y_limits[0]), "geant4-pale")
+    place = float(axes.x(1.0))
     sheet.line([(place, 20), (place, 188)], "muted", 0.8, (3, 2))
-    sheet.line(panel.stairs(10**edges, np.maximum(shares[1], panel.y_limits[0])), colour, 1.4)
-    panel.frame("weight p / (1 - p)", "share per bin")
+    sheet.line(axes.stairs(10**edges, np.maximum(shares[1], axes.y_limits[0])), colour, 1.4)
+    axes.frame("weight p / (1 - p)", "share per bin")
     sheet.text(48, 224, "left: the model puts too much", 8)
     return sheet
 
@@ -41,13 +41,13 @@ def distances(found: Mapping[str, Floats], colours: Mapping[str, str]) -> Drawin
     sheet.text(46, 12, "Distance to the nearest training shower", 10.5, "start", "ink", bold=True)
     edges = np.linspace(0.0, max(float(max(np.max(d, initial=0.0) for d in found.values())), 1e-6), BINS + 1)
     shares = {name: _share(np.asarray(d, dtype=np.float64), edges) for name, d in found.items()}
-    panel = Panel(sheet, 46, 20, 364, 168, (0.0, float(edges[-1])), _limits(list(shares.values())), False, True)
+    axes = Axes(sheet, 46, 20, 364, 168, (0.0, float(edges[-1])), _limits(list(shares.values())), False, True)
     if "reference" in shares:
-        panel.filled(edges, np.maximum(shares["reference"], panel.y_limits[0]), "geant4-pale")
+        axes.filled(edges, np.maximum(shares["reference"], axes.y_limits[0]), "geant4-pale")
     for index, name in enumerate(names):
-        values = np.maximum(shares[name], panel.y_limits[0])
-        sheet.line(panel.stairs(edges, values), colours.get(name, model(index)), 1.4 if index == 0 else 1.0)
-    panel.frame("distance of the square roots of the energy shares", "share per bin")
+        values = np.maximum(shares[name], axes.y_limits[0])
+        sheet.line(axes.stairs(edges, values), colours.get(name, model(index)), 1.4 if index == 0 else 1.0)
+    axes.frame("distance of the square roots of the energy shares", "share per bin")
     return sheet
 
 

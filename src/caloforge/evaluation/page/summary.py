@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from caloforge.evaluation.page.reading import auc_significance, headline, judged, models, significance
+from caloforge.evaluation.page.reading import (
+    Results,
+    auc_significance,
+    headline,
+    judged,
+    models,
+    significance,
+    thousandfold,
+)
 from caloforge.evaluation.page.section import Block, Card, Cards, Notes, Section
-from caloforge.evaluation.page.verdict import SURE, excess, verdict
-
-Results = Mapping[str, Any]
+from caloforge.evaluation.page.verdict import above_floor, verdict
 
 
 def summary(results: Results) -> Section:
@@ -68,26 +71,27 @@ def _distance(results: Results, key: str) -> Card | None:
     if not one:
         return None
     floor = one.get("floor")
-    below = "no floor" if floor is None else f"floor {1e3 * floor:.3g}{_pm(_thousand(one.get('floor_error')), 2)}"
+    below = "no floor" if floor is None else f"floor {1e3 * floor:.3g}{_pm(thousandfold(one.get('floor_error')), 2)}"
     if one.get("comparable") is False:
         below += "; too few showers to compare with others"
     sigma = significance(one["value"], one.get("error"), floor, one.get("floor_error"))
     look = "" if floor is None else _look(sigma)
-    return Card(f"{key.upper()} · 1000", f"{1e3 * one['value']:.3g}{_pm(_thousand(one.get('error')), 2)}", below, look)
+    return Card(
+        f"{key.upper()} · 1000", f"{1e3 * one['value']:.3g}{_pm(thousandfold(one.get('error')), 2)}", below, look
+    )
 
 
 def _histograms(results: Results) -> Card | None:
     powers = results.get("separation_power")
     if not powers:
         return None
-    known = [one for one in powers.values() if one.get("floor") is not None]
+    far, known = above_floor(powers.values())
     if not known:
         worst = max(powers, key=lambda name: float(powers[name]["value"]))
         return Card("largest separation power", f"{powers[worst]['value']:.3g}", worst)
-    far = sum(excess(one) > SURE for one in known)
-    share = far / len(known)
+    share = far / known
     look = "good" if share < 0.03 else "fair" if share < 0.3 else "bad"
-    return Card("histograms above their floor", f"{far} of {len(known)}", "by more than 3 standard errors", look)
+    return Card("histograms above their floor", f"{far} of {known}", "by more than 3 standard errors", look)
 
 
 def _memory(results: Results) -> Card | None:
@@ -114,10 +118,6 @@ def _time(results: Results) -> Card | None:
 def speed(factor: float) -> str:
     """A ratio with three digits at most, never with an exponent."""
     return f"{float(f'{factor:.3g}'):,.0f}" if factor >= 100 else f"{factor:.3g}"
-
-
-def _thousand(value: float | None) -> float | None:
-    return None if value is None else 1e3 * value
 
 
 def _pm(error: float | None, digits: int) -> str:

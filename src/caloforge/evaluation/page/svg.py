@@ -11,7 +11,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.evaluation.page.drawing import Area, Drawing, Line, Picture, Text
+from caloforge.evaluation.page.drawing import Area, Drawing, Line, Picture, Text, strokes
 
 UNIT = 10
 RAISED = re.compile(r"\^\{([^}]*)\}")
@@ -38,23 +38,16 @@ def svg(drawing: Drawing, natural: bool = False) -> str:
 def path(points: NDArray[np.float64]) -> str:
     """Commands of a path through points (n, 2), relative; points that are not finite lift the pen."""
     said: list[str] = []
-    known: tuple[int, int] | None = None
-    for pair in np.where(np.isfinite(points), np.rint(points * UNIT), np.nan).tolist():
-        if pair[0] != pair[0] or pair[1] != pair[1]:
-            known = None
-            continue
-        x, y = int(pair[0]), int(pair[1])
-        if known is None:
-            said.append(f"M{x} {y}")
-        else:
-            dx, dy = x - known[0], y - known[1]
+    for run in strokes(points):
+        place = np.rint(run * UNIT).astype(np.int64)
+        said += [f"M{x} {y}" for x, y in place[:1].tolist()]
+        for dx, dy in np.diff(place, axis=0).tolist():
             if dx and dy:
                 said.append(f"l{dx} {dy}")
             elif dx:
                 said.append(f"h{dx}")
             elif dy:
                 said.append(f"v{dy}")
-        known = x, y
     return "".join(said)
 
 

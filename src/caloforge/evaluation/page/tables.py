@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import TypeAlias
 
@@ -19,6 +19,8 @@ class Cell:
 
 
 Row: TypeAlias = Sequence[Cell | str]
+MISSING = Cell("–", -math.inf)
+"""A value that is not there, sorted below all others."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,17 @@ class Table:
 def measured(value: float | None, error: float | None = None, digits: int = 3, look: str = "") -> Cell:
     """A cell with a value and its error, or a dash."""
     if value is None or not math.isfinite(value):
-        return Cell("–", -math.inf, look)
+        return replace(MISSING, look=look)
     text = f"{value:.{digits}f}" if abs(value) < 1e5 else f"{value:.3g}"
     text = text.removeprefix("-") if not text.strip("-0.") else text
     if error is not None and math.isfinite(error):
         text += f" ± {error:.{digits}f}" if abs(value) < 1e5 else f" ± {error:.2g}"
     return Cell(text, value, look)
+
+
+def digits(value: float | None) -> Cell:
+    """A cell with three significant digits, or a dash."""
+    return MISSING if value is None else Cell(f"{value:.3g}", float(value))
 
 
 def _html(cell: Cell | str, first: bool) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from caloforge.evaluation.page.reading import (
@@ -15,8 +15,9 @@ from caloforge.evaluation.page.reading import (
     layer_of,
     significance,
 )
+from caloforge.evaluation.scores import FEW
 
-FEW, SURE = 0.01, 3.0
+SURE = 3.0
 WORDS = ((0.55, "barely"), (0.65, "somewhat"), (0.8, "clearly"), (0.95, "well"), (1.01, "almost always"))
 PLAIN = {
     "E": "layer energies", "Etot / Einc": "total response", "voxel distribution": "voxel energies",
@@ -62,17 +63,23 @@ def _of_histograms(results: Mapping[str, Any]) -> str:
             f"No classifier was asked for and no floor is known; of {len(powers)} histograms {worst} differs most "
             f"(separation power {powers[worst]['value']:.4f}){_memory(results)}."
         )
-    far = [name for name in known if excess(known[name]) > SURE]
+    far, _ = above_floor(known.values())
     if not far:
         text = f"All {len(known)} histograms agree with Geant4 within their floors"
     else:
-        text = f"{len(far)} of {len(known)} histograms differ from Geant4 by more than their floors{_where(results)}"
+        text = f"{far} of {len(known)} histograms differ from Geant4 by more than their floors{_where(results)}"
     return f"{text} (no classifier was asked for){_memory(results)}."
 
 
 def excess(one: Mapping[str, Any]) -> float:
     """How many standard errors a separation power lies above its floor; at most 1000, so that sums stay finite."""
     return min(significance(one["value"], one.get("error"), one.get("floor"), one.get("floor_spread")), 1000.0)
+
+
+def above_floor(powers: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
+    """How many separation powers lie more than three standard errors above their floors, and how many have a floor."""
+    known = [one for one in powers if one.get("floor") is not None]
+    return sum(excess(one) > SURE for one in known), len(known)
 
 
 def _memory(results: Mapping[str, Any]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +13,39 @@ from caloforge.evaluation.page.html import html
 from caloforge.evaluation.page.markdown import markdown
 from caloforge.evaluation.page.section import Section, figures
 from caloforge.evaluation.page.sections import sections
-from caloforge.files import replaced, write_text
+from caloforge.files import write_together
 
 
-def write_page(results: Mapping[str, Any], arrays: Arrays, folder: Path | str) -> None:
-    """Write report.html (needs no other file), report.md and figures/*.pdf into a folder.
+def write_page(
+    results: Mapping[str, Any], arrays: Arrays, folder: Path | str, further: Iterable[tuple[str, bytes]] = ()
+) -> None:
+    """Write report.html (needs no other file), report.md and figures/*.pdf into a folder, and what is `further` given.
 
-    results: of schema 2, as `evaluate` gives them; what they and `arrays` lack is left out. Equal input gives equal
-    bytes. Raises CaloforgeError where the folder cannot be written.
+    results: of schema 2, as `evaluate` gives them; what they and `arrays` lack is left out. further: as in
+    `write_sections`. Equal input gives equal bytes. Raises CaloforgeError where the folder cannot be written.
     """
-    write_sections(
-        f"{results.get('name', 'generated')} against Geant4", _sub(results), sections(results, arrays), folder
-    )
+    title = f"{results.get('name', 'generated')} against Geant4"
+    write_sections(title, _sub(results), sections(results, arrays), folder, further=further)
 
 
-def write_sections(title: str, sub: str, parts: Sequence[Section], folder: Path | str, name: str = "report") -> None:
+def write_sections(
+    title: str, sub: str, parts: Sequence[Section], folder: Path | str, name: str = "report",
+    further: Iterable[tuple[str, bytes]] = (),
+) -> None:  # fmt: skip
     """Write sections as NAME.html, NAME.md and figures/*.pdf into a folder; figures of an earlier NAME.md are removed.
 
-    Raises CaloforgeError where it cannot be written.
+    further: more files of the folder with their contents; they are replaced together with the page, after it. Raises
+    CaloforgeError where the folder cannot be written.
     """
     folder = Path(folder)
     shown = figures([block for section in parts for block in section.blocks])
-    for old in _figures_of(folder / f"{name}.md") - {figure.key for figure in shown}:
-        (folder / "figures" / f"{old}.pdf").unlink(missing_ok=True)
-    for figure in shown:
-        with replaced(folder / "figures" / f"{figure.key}.pdf") as beside:
-            beside.write_bytes(figure.pdf())
-    write_text(folder / f"{name}.md", markdown(title, sub, parts))
-    write_text(folder / f"{name}.html", html(title, sub, parts))
+    old = _figures_of(folder / f"{name}.md") - {figure.key for figure in shown}
+    texts = ((f"{name}.md", markdown), (f"{name}.html", html))
+    drawn = ((f"figures/{figure.key}.pdf", figure.pdf()) for figure in shown)
+    said = ((file, form(title, sub, parts).encode()) for file, form in texts)
+    write_together(folder, chain(drawn, said, further))
+    for key in old:
+        (folder / "figures" / f"{key}.pdf").unlink(missing_ok=True)
 
 
 def _figures_of(page: Path) -> set[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 from caloforge.evaluation.case import NAIVE, Case
 from caloforge.evaluation.parts.detail import Told, detail
+from caloforge.evaluation.scores import indistinguishable
 
 
 def run(case: Case) -> None:
@@ -51,8 +53,8 @@ def run(case: Case) -> None:
         told = Told(one.kind, case.reference, *one.reference, case.samples[name], *one.generated)
         detail(case, name, told, beside)
         if floor is not None:
-            sigma = float((one.auc_error**2 + floor.auc_error**2) ** 0.5)
-            case.found[name]["indistinguishable"] = bool(one.auc - floor.auc < 2 * sigma and sigma <= 0.01)
+            sigma = math.hypot(one.auc_error, floor.auc_error)
+            case.found[name]["indistinguishable"] = indistinguishable(one.auc, floor.auc, sigma)
 
 
 def _entry(found: Any, floor: Any) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,7 @@ from caloforge.evaluation.panel import HEADLINE, judge
 from caloforge.evaluation.parts.detail import Told, detail
 from caloforge.evaluation.protocol import Panel
 from caloforge.evaluation.sample import Sample, affordable_rows, paired
+from caloforge.evaluation.scores import indistinguishable
 from caloforge.evaluation.watch import Advance
 from caloforge.randomness import numpy_generator
 
@@ -23,7 +26,7 @@ def run(case: Case) -> None:
     settings = case.protocol.panel
     assert settings is not None
     if case.repeats is not None:
-        settings = Panel(**{**vars(settings), "seeds": case.repeats})
+        settings = replace(settings, seeds=case.repeats)
     n = min(case.n, settings.rows, affordable_rows(case.detector))
     kinds = 3 if case.detector.symmetries() else 2
     sizes = _sizes(case, n)
@@ -50,7 +53,7 @@ def run(case: Case) -> None:
             }
             best = verdicts[HEADLINE]
             sigma = float(np.hypot(best.auc_error, floor.error(HEADLINE) or 0.0))
-            entry["indistinguishable"] = bool(best.auc - floor.auc[HEADLINE][0] < 2 * sigma and sigma <= 0.01)
+            entry["indistinguishable"] = indistinguishable(best.auc, floor.auc[HEADLINE][0], sigma)
             entry["auc_against_n"] = {str(n): [best.auc, best.auc_error]}
             if name in NAIVE:
                 continue

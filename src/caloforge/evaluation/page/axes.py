@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from caloforge.evaluation.page.drawing import Drawing
+from caloforge.evaluation.page.drawing import Drawing, strokes
 
 Floats = NDArray[np.float64]
 
 
 @dataclass
-class Panel:
+class Axes:
     """A rectangle of a drawing with its limits; values outside are drawn on its border."""
 
     drawing: Drawing
@@ -54,11 +54,8 @@ class Panel:
 
     def band(self, edges: ArrayLike, low: ArrayLike, high: ArrayLike, colour: str) -> None:
         """Fill between two histograms; where one is not finite there is a gap."""
-        one, two = self.stairs(edges, low), self.stairs(edges, high)
-        finite = np.isfinite(one[:, 1]) & np.isfinite(two[:, 1])
-        bounds = np.flatnonzero(np.diff(np.concatenate([[False], finite, [False]]).astype(np.int8)))
-        for start, stop in bounds.reshape(-1, 2):
-            self.drawing.area(np.concatenate([one[start:stop], two[start:stop][::-1]]), colour)
+        for run in strokes(np.hstack([self.stairs(edges, low), self.stairs(edges, high)])):
+            self.drawing.area(np.concatenate([run[:, :2], run[::-1, 2:]]), colour)
 
     def marks(self, x: ArrayLike, y: ArrayLike, error: ArrayLike, colour: str, radius: float = 2.2) -> None:
         """Points with error bars."""
