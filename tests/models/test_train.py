@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -120,3 +122,13 @@ def test_rows_of_a_cut_file_follow_its_source(tiny: Any, tmp_path: Path) -> None
     write_showers(tmp_path / "cut.hdf5", showers[100:], attributes={"source_first_row": "100"})
     with pytest.raises(CaloforgeError, match=r"data\.rows"):
         train_recipe(tiny.recipe("data.rows=[0, 100]"), tmp_path / "cut.hdf5", tmp_path / "run", show=False)
+
+
+def test_conditions_that_no_model_is_told_are_said(tiny: Any, tmp_path: Path) -> None:
+    showers: Showers = tiny.showers
+    inclined = replace(showers, conditions={"incident_theta": np.zeros(len(showers), dtype=np.float32)})
+    write_showers(tmp_path / "inclined.hdf5", inclined)
+    with pytest.warns(UserWarning, match=r"depend on incident_theta .*the mixture of them .*mirror images"):
+        train_recipe(
+            tiny.recipe("stages.*.training.epochs=1"), tmp_path / "inclined.hdf5", tmp_path / "run", show=False
+        )

@@ -159,6 +159,9 @@ def test_another_runs_file_is_not_touched(expected: Path, tmp_path: Path) -> Non
     shutil.copy(expected, out)
     with pytest.raises(CaloforgeError, match="exists and belongs to another run"):
         make_plan(Request(**{**ASKED, "seed": 4}), out, find_tables("subset"))
+    with pytest.raises(CaloforgeError, match=r"was made with other Geant4 tables .*subset"):
+        shutil.copytree(find_tables("subset").root, tmp_path / "tables")
+        make_plan(Request(**ASKED), out, find_tables(tmp_path / "tables"))
     out.write_text("precious")
     with pytest.raises(CaloforgeError, match="exists and belongs to another run"):
         make_plan(Request(**ASKED), out, find_tables("subset"))
@@ -176,6 +179,9 @@ def test_two_detectors_need_two_names(tmp_path: Path) -> None:
     request = Request(**{**ASKED, "detectors": (preset("ds2"), preset("ds3")), "turned": 0})
     with pytest.raises(CaloforgeError, match=r"write \{detector\} into its name"):
         make_plan(request, tmp_path / "x.hdf5", find_tables("subset"))
+    twice = Request(**{**ASKED, "detectors": (preset("ds2"), preset("ds2")), "turned": 0})
+    with pytest.raises(CaloforgeError, match=r"both be written to .*x-ds2\.hdf5"):
+        make_plan(twice, tmp_path / "x-{detector}.hdf5", find_tables("subset"))
 
 
 def test_an_unknown_material_is_named_before_geant4_starts(tmp_path: Path) -> None:
@@ -194,7 +200,7 @@ def test_an_unknown_material_is_named_before_geant4_starts(tmp_path: Path) -> No
 def test_a_process_that_dies_is_reported(tmp_path: Path) -> None:
     """A table that Geant4 finds damaged only when it reads it ends the process, as Geant4 does."""
     shutil.copytree(find_tables("subset").root, tmp_path / "tables")
-    broken = tmp_path / "tables" / "G4EMLOW" / "livermore" / "phot_epics2014" / "pe-low-82.dat"
+    broken = tmp_path / "tables" / "G4EMLOW" / "livermore" / "phot_epics2014" / "pe-ss-cs-82.dat"
     broken.unlink()
 
     said = r"A Geant4 process ended by itself .*G4LivermorePhotoElectricModel.*the same command goes on"

@@ -45,6 +45,8 @@ def _request(**changes: Any) -> Request:
         ({"turned": 2}, "the same all around the beam"),
         ({"detectors": (preset("calogan"),), "turned": 2, "smear": "2mm"}, "the same all around the beam"),
         ({"turned": -1}, "give 0 or more"),
+        ({"smear": "uniform:-800:0mm"}, "reaches 800 mm, but .* inside its inner radius"),
+        ({"detectors": (preset("calogan"),), "smear": "gauss:100mm"}, "reaches 500 mm, but .* on its plates"),
     ],
 )
 def test_refusals(changes: dict[str, Any], sentence: str) -> None:

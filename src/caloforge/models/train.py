@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,7 @@ def train_recipe(
     data, out = Path(data), Path(out)
     detector = load_detector(recipe.detector)
     source = open_showers(data, detector=detector)
+    _say_what_is_not_learned(data, list(source.read(0, 1).conditions), recipe.data.mirrors)
     seed = recipe.stages[0].training.seed
     training_rows, validation_rows = split_rows(data, len(source), dict(source.attributes), recipe.data, seed)
     unknown = [name for name in only if name not in [stage.name for stage in recipe.stages]]
@@ -164,6 +166,17 @@ def train_recipe(
         factor.model.load_state_dict(load_weights(out / stage.name))
     save_checkpoint(out, model.eval(), recipe, {**provenance, "stage": current}, half=half)
     return TrainedRecipe(out, time.monotonic() - start, done)
+
+
+def _say_what_is_not_learned(data: Path, conditions: Sequence[str], mirrors: bool) -> None:
+    """Warn of conditions in a file: models are told the incident energy alone."""
+    if conditions:
+        turned = " and, because of data.mirrors, of their mirror images" if mirrors else ""
+        warnings.warn(
+            f"the showers of {data} depend on {', '.join(sorted(conditions))} as well as on their energy, which no "
+            f"model here is told: it learns the mixture of them{turned}.",
+            stacklevel=3,
+        )
 
 
 def _fresh(recipe: Recipe, stage: str, detector: Detector, seed: int) -> ShowerModel:

@@ -57,7 +57,14 @@ def output_files(out: Path, request: Request) -> tuple[Path, ...]:
             f"--out {out} is one file for the detectors {names}; write {PLACEHOLDER} into its name, "
             f"e.g. electrons-{PLACEHOLDER}.hdf5."
         )
-    return tuple(out.with_name(out.name.replace(PLACEHOLDER, detector.name)) for detector in request.detectors)
+    files = tuple(out.with_name(out.name.replace(PLACEHOLDER, detector.name)) for detector in request.detectors)
+    twice = next((file for k, file in enumerate(files) if file in files[:k]), None)
+    if twice is not None:
+        raise CaloforgeError(
+            f"--detector names two detectors that would both be written to {twice}; name each once, or give them "
+            "different names in their files."
+        )
+    return files
 
 
 def partial_folder(out: Path) -> Path:
@@ -70,7 +77,7 @@ def make_plan(request: Request, out: Path, tables: Tables) -> Plan | None:
 
     Raises CaloforgeError where files belong to another run, and where the disk is too small.
     """
-    there = [_is_ours(file, request) for file in output_files(out, request)]
+    there = [_is_ours(file, request, tables) for file in output_files(out, request)]
     if all(there):
         return None
     plan = Plan(partial_folder(out), request, tables)
@@ -176,7 +183,7 @@ def _sidecar(plan: Plan, cpu: np.ndarray[Any, Any], facts: dict[str, set[str]]) 
     return {
         "schema": 1,
         **_attributes(plan),
-        "geant4_data": {"folder": str(plan.tables.root), "sets": plan.tables.origin()},
+        "geant4_data": {"folder": plan.tables.name, "sets": plan.tables.origin()},
         "geant4_commands": plan.tables.commands(),
         "geant4": sorted(facts["geant4"]),
         "detectors": {each.name: each.fingerprint() for each in request.detectors},
@@ -208,18 +215,23 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def _is_ours(file: Path, request: Request) -> bool:
-    """Whether a file is there; raises CaloforgeError where it is not this request's."""
+def _is_ours(file: Path, request: Request, tables: Tables) -> bool:
+    """Whether a file is there; raises CaloforgeError where it is not this request's, or of other tables."""
     if not file.exists():
         return False
     try:
         with h5py.File(file, "r", locking=False) as opened:
-            found = opened.attrs.get("request")
+            found, data = opened.attrs.get("request"), opened.attrs.get("geant4_data")
     except OSError:
-        found = None
+        found, data = None, None
     if found != request.fingerprint():
         raise CaloforgeError(
             f"{file} exists and belongs to another run; choose another --out, or remove the file first."
+        )
+    if data != json.dumps(tables.origin()):
+        raise CaloforgeError(
+            f"{file} exists and was made with other Geant4 tables ({data}, not {json.dumps(tables.origin())}); choose "
+            "another --out, or remove the file first."
         )
     return True
 

@@ -84,6 +84,7 @@ class Request:
                 )
         self._check_energies()
         self._check_angles()
+        self._check_shifts()
         if self.turned < 0:
             raise CaloforgeError(f"--turned is {self.turned}; give 0 or more.")
         if self.turned and not self._round:
@@ -160,6 +161,16 @@ class Request:
                 raise CaloforgeError(
                     f"--theta {self.theta} reaches {math.degrees(theta):g} degrees, but {limit}; choose other angles."
                 )
+
+    def _check_shifts(self) -> None:
+        largest, construction = self.smear_law.largest, self.construction
+        limit_mm = construction.front_mm if self.barrel else construction.width_mm / 2
+        if largest >= limit_mm:
+            where = "inside its inner radius" if self.barrel else "on its plates"
+            raise CaloforgeError(
+                f"--smear {self.smear} reaches {largest:g} mm, but particles of '{self.detectors[0].name}' must start "
+                f"{where} (below {limit_mm:g} mm); choose smaller shifts."
+            )
 
     def __len__(self) -> int:
         return len(self.energies_mev)
