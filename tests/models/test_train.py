@@ -103,6 +103,7 @@ def test_start_from_a_checkpoint_of_another_detector(trained: Path, tiny: Any, t
 def test_beta_below_the_data_is_said(tiny: Any, tmp_path: Path) -> None:
     with pytest.raises(CaloforgeError, match=r"set model\.beta"):
         train_recipe(tiny.recipe("model.beta=0.9"), tiny.data, tmp_path / "run", show=False)
+    assert not (tmp_path / "run").exists(), "the folder is free for the recipe put right"
 
 
 def test_showers_of_another_detector_are_refused(tiny: Any, tmp_path: Path) -> None:

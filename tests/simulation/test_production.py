@@ -147,6 +147,7 @@ def test_what_the_file_says(expected: Path) -> None:
         assert file["overflow"].shape == (9, 3) and file["showers_turned"].shape == (9, 1, 504)
         assert (file["incident_energies"][:] > 60_000).all()
     assert said["production_cut_mm"] == 0.7 and said["scoring"] == "prestep" and said["seed"] == 3
+    assert said["number"] == ASKED["n"]
     assert "Geant4 11.4" in said["generator"] and json.loads(said["geant4_data"])["G4EMLOW"] == "subset"
     assert not any("second" in name or "cpu" in name for name in said), "what varies stands in the sidecar"
     beside = json.loads(sidecar(expected).read_text())
@@ -171,7 +172,9 @@ def test_another_runs_file_is_not_touched(expected: Path, tmp_path: Path) -> Non
 def test_a_disk_that_is_too_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10_000))
-    with pytest.raises(CaloforgeError, match=r"9 showers of 1,008 voxels need up to .* GB are free"):
+    with pytest.raises(
+        CaloforgeError, match=r"9 showers of 1,008 voxels need up to 0\.0435 MB in .* but 0\.01 MB are free"
+    ):
         make_plan(Request(**ASKED), tmp_path / "x.hdf5", find_tables("subset"))
 
 

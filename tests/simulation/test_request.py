@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from caloforge.detectors import Construction, Material, Plate, from_json, preset, to_json
+from caloforge.detectors import Construction, Detector, Material, Plate, from_json, preset, to_json
 from caloforge.errors import CaloforgeError
 from caloforge.simulation import Request
 from caloforge.simulation.aim import aim
@@ -22,6 +22,13 @@ from caloforge.simulation.tables import find_tables
 def _request(**changes: Any) -> Request:
     given: dict[str, Any] = {"detectors": (preset("ds2"),), "particle": "e-", "energies": "log:1:100GeV", "n": 50}
     return Request(**{**given, **changes})
+
+
+def _with_plates(thickness_mm: float) -> Detector:
+    """CaloGAN's grid around a single plate."""
+    return replace(
+        preset("calogan"), construction=Construction("boxes", (Plate("G4_Pb", thickness_mm, read=True),), 50, 500)
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,6 +52,8 @@ def _request(**changes: Any) -> Request:
         ({"turned": 2}, "the same all around the beam"),
         ({"detectors": (preset("calogan"),), "turned": 2, "smear": "2mm"}, "the same all around the beam"),
         ({"turned": -1}, "give 0 or more"),
+        ({"detectors": (_with_plates(10.0),)}, r"Layer '1' of 'calogan' begins at 96 mm, behind its last plate"),
+        ({"detectors": (replace(preset("ds1-photons"), construction=preset("ds2").construction),)}, "has no depth"),
         ({"smear": "uniform:-800:0mm"}, "reaches 800 mm, but .* inside its inner radius"),
         ({"detectors": (preset("calogan"),), "smear": "gauss:100mm"}, "reaches 500 mm, but .* on its plates"),
     ],

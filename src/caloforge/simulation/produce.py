@@ -171,6 +171,8 @@ def _attributes(plan: Plan) -> dict[str, Any]:
         "geant4_commands": json.dumps(plan.tables.commands()),
         "request": request.fingerprint(),
     }
+    if request.n is not None:
+        facts["number"] = request.n
     if request.turned:
         facts |= {"turned": request.turned, "showers_turned_first_row": 0}
     return facts
@@ -246,9 +248,13 @@ def _check_disk(folder: Path, request: Request) -> None:
     free = shutil.disk_usage(there).free
     if needed > free:
         raise CaloforgeError(
-            f"{len(request):,} showers of {voxels:,} voxels need up to {needed / 1e9:.1f} GB in {folder}, but "
-            f"{free / 1e9:.1f} GB are free; free some space, choose another folder, or simulate fewer."
+            f"{len(request):,} showers of {voxels:,} voxels need up to {_size(needed)} in {folder}, but "
+            f"{_size(free)} are free; free some space, choose another folder, or simulate fewer."
         )
+
+
+def _size(n_bytes: float) -> str:
+    return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.3g} MB"
 
 
 def _quiet(chunk: Chunk) -> None:
