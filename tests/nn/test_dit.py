@@ -192,6 +192,11 @@ def test_kernels_let_infinities_show(case: str) -> None:
     assert not kernel(*broken)[0].isfinite().all()
 
 
+def test_no_rows() -> None:
+    x, t, context = inputs()
+    assert network()(x[:0], t[:0], context[:0]).shape == (0, 10)
+
+
 def test_vmapped_jacobian_is_that_of_autograd() -> None:
     made = network()
     x, t, context = inputs(2)

@@ -25,7 +25,7 @@ from caloforge.simulation.chunk import read_chunk
 from caloforge.simulation.cluster import run_on_dask
 from caloforge.simulation.engine import SLOW_STEPS
 from caloforge.simulation.plan import Plan
-from caloforge.simulation.produce import make_plan, sidecar
+from caloforge.simulation.produce import make_plan, merge, sidecar
 from caloforge.simulation.worker import run_chunks
 
 ASKED: dict[str, Any] = {
@@ -176,6 +176,45 @@ def test_a_disk_that_is_too_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         CaloforgeError, match=r"9 showers of 1,008 voxels need up to 0\.0435 MB in .* but 0\.01 MB are free"
     ):
         make_plan(Request(**ASKED), tmp_path / "x.hdf5", find_tables("subset"))
+
+
+def test_a_kill_while_files_are_merged_leaves_nothing_beside_the_folder(
+    expected: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "merged.hdf5"
+    plan = make_plan(Request(**ASKED), out, find_tables("subset"))
+    assert plan is not None
+    arrays = dict(np.load(_chunks(expected, plan)))
+    seen: list[list[str]] = []
+
+    def look(file: Path, chunk: Any) -> Any:
+        seen.append([path.name for path in tmp_path.iterdir()])
+        return {name: a[chunk.first : chunk.stop] if a.ndim else a for name, a in arrays.items()}
+
+    monkeypatch.setattr(sys.modules[make_plan.__module__], "read_chunk", look)
+    merge(plan, out)
+    assert all(names == ["merged.hdf5.partial"] for names in seen) and seen
+    assert out.read_bytes() == expected.read_bytes()
+    plan.begin()
+    assert make_plan(Request(**ASKED), out, find_tables("subset")) is None
+    assert not plan.folder.exists(), "what a kill after the last rename has left is tidied up"
+
+
+def _chunks(expected: Path, plan: Plan) -> Path:
+    """All showers of a file as one chunk."""
+    with open_showers(expected) as file:
+        showers = file.read()
+    place = plan.folder / "all.npz"
+    np.savez(
+        place,
+        deposits_0=showers.deposits_mev,
+        overflow_0=showers.extras["overflow"],
+        turned_0=showers.extras["showers_turned"],
+        cpu_seconds=np.ones(len(showers)),
+        geant4=np.array(str(file.attributes["generator"]).rpartition(" ")[2]),
+        slow_because=np.array(""),
+    )
+    return place
 
 
 def test_two_detectors_need_two_names(tmp_path: Path) -> None:

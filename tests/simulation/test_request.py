@@ -52,7 +52,7 @@ def _with_plates(thickness_mm: float) -> Detector:
         ({"turned": 2}, "the same all around the beam"),
         ({"detectors": (preset("calogan"),), "turned": 2, "smear": "2mm"}, "the same all around the beam"),
         ({"turned": -1}, "give 0 or more"),
-        ({"detectors": (_with_plates(10.0),)}, r"Layer '1' of 'calogan' begins at 96 mm, behind its last plate"),
+        ({"detectors": (_with_plates(10.0),)}, r"Layer '1' of 'calogan' begins at 90 mm, behind its last plate"),
         ({"detectors": (replace(preset("ds1-photons"), construction=preset("ds2").construction),)}, "has no depth"),
         ({"smear": "uniform:-800:0mm"}, "reaches 800 mm, but .* inside its inner radius"),
         ({"detectors": (preset("calogan"),), "smear": "gauss:100mm"}, "reaches 500 mm, but .* on its plates"),

@@ -79,6 +79,7 @@ def make_plan(request: Request, out: Path, tables: Tables) -> Plan | None:
     """
     there = [_is_ours(file, request, tables) for file in output_files(out, request)]
     if all(there):
+        shutil.rmtree(partial_folder(out), ignore_errors=True)
         return None
     plan = Plan(partial_folder(out), request, tables)
     _check_disk(out.parent, request)
@@ -115,13 +116,14 @@ def produce(request: Request, out: Path, tables: Tables, run: Runner, progress: 
 def merge(plan: Plan, out: Path) -> Produced:
     """Write the finished chunks into one file per detector, with a sidecar each, and remove the folder.
 
+    Files grow in the plan's folder, so that a kill leaves nothing beside it.
     Raises CaloforgeError where a chunk is missing or damaged.
     """
     request, files = plan.request, output_files(out, plan.request)
     seconds: list[np.ndarray[Any, Any]] = []
     facts: dict[str, set[str]] = {"geant4": set(), "slow_because": set()}
     for k, (file, detector) in enumerate(zip(files, request.detectors, strict=True)):
-        with ShowerWriter(file, detector, attributes=_attributes(plan)) as writer:
+        with ShowerWriter(plan.folder / file.name, detector, attributes=_attributes(plan)) as writer:
             for chunk in plan.chunks:
                 arrays = read_chunk(plan.file(chunk.index), chunk)
                 if arrays is None:
@@ -143,6 +145,8 @@ def merge(plan: Plan, out: Path) -> Produced:
     cpu = np.concatenate(seconds)
     for file in files:
         write_text(sidecar(file), json.dumps(_sidecar(plan, cpu, facts), indent=1) + "\n")
+    for file in files:
+        os.replace(plan.folder / file.name, file)
     shutil.rmtree(plan.folder)
     return Produced(files, len(request), float(cpu.sum()))
 
