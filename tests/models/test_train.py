@@ -53,7 +53,10 @@ def test_interrupted_run_goes_on_to_the_same_bytes(trained: Path, tiny: Any, tmp
         tiny.recipe(), tiny.data, out, callbacks=lambda model, stage: stops.get(stage.name, []), show=False
     )
     assert cut.checkpoint is None and not (out / "weights.safetensors").exists()
-    assert train_recipe(tiny.recipe(), tiny.data, out, show=False).checkpoint == out
+    with pytest.raises(CaloforgeError, match="holds a run with other settings"):
+        train_recipe(tiny.recipe("stages.voxels.training.epochs=3"), tiny.data, out, show=False)
+    more = tiny.recipe("stages.*.training.workers=3", "stages.*.training.log_every=3", "stages.*.training.keep=2")
+    assert train_recipe(more, tiny.data, out, show=False).checkpoint == out
     assert _weights(out) == _weights(trained)
     assert _weights(out / "teacher") == _weights(trained / "teacher")
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from caloforge.errors import CaloforgeError
 from caloforge.showers import open_showers
 from caloforge.simulation import Request, find_tables, missing_chunks, open_plan, produce, run_here
 from caloforge.simulation.chunk import read_chunk
-from caloforge.simulation.cluster import run_on_dask
+from caloforge.simulation.cluster import _result, run_on_dask
 from caloforge.simulation.engine import SLOW_STEPS
 from caloforge.simulation.plan import Plan
 from caloforge.simulation.produce import make_plan, merge, sidecar
@@ -119,6 +120,14 @@ def test_on_dask(expected: Path, tmp_path: Path) -> None:
     assert out.read_bytes() == expected.read_bytes()
     with pytest.raises(CaloforgeError, match="No Dask scheduler answers"):
         run_on_dask("tcp://127.0.0.1:9")(Plan(tmp_path, Request(**ASKED), find_tables("subset")), [], print)
+
+
+def test_a_chunk_that_the_cluster_lost_is_said() -> None:
+    chunk, future = Plan(Path("x"), Request(**ASKED), find_tables("subset")).chunks[1], Future[Any]()
+    future.set_exception(RuntimeError("the worker\n was killed"))
+    content, problem = _result(future, chunk)
+    assert content == b"" and problem.startswith("Chunk 1 failed on the Dask cluster (the worker was killed)")
+    assert problem.endswith("the same command goes on.")
 
 
 def test_a_shower_does_not_know_those_before_it(expected: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from caloforge.errors import CaloforgeError
 from caloforge.simulation import Request
 from caloforge.simulation.aim import aim
 from caloforge.simulation.laws import parse_law
-from caloforge.simulation.plan import CHUNK_GEV, Plan, parse_indices
+from caloforge.simulation.plan import CHUNK_GEV, Plan, open_plan, parse_indices
 from caloforge.simulation.tables import find_tables
 
 
@@ -34,6 +35,7 @@ def _with_plates(thickness_mm: float) -> Detector:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
+        ({"particle": ""}, "give --particle"),
         ({"particle": "elektron"}, "no known particle .* Did you mean 'electron'"),
         ({"energies": "0.5MeV"}, "from 1 MeV to 100 TeV"),
         ({"energies": "101TeV"}, "from 1 MeV to 100 TeV"),
@@ -147,6 +149,13 @@ def test_a_folder_belongs_to_one_request(tmp_path: Any) -> None:
     Plan(tmp_path, _request(), tables).begin()
     with pytest.raises(CaloforgeError, match="begun with another request \\(seed was 0 and is 1\\)"):
         Plan(tmp_path, _request(seed=1), tables).begin()
+
+
+def test_a_manifest_that_is_none(tmp_path: Path) -> None:
+    for text in ("", "[]", '{"schema": 1}', '{"schema": 1, "request": {}}'):
+        (tmp_path / "manifest.json").write_text(text)
+        with pytest.raises(CaloforgeError, match="is no manifest of a simulation"):
+            open_plan(tmp_path)
 
 
 def test_chunk_numbers() -> None:

@@ -135,6 +135,7 @@ def _read(manifest: Path) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
         schema = document["schema"]
+        document["request"]["detectors"], document["geant4_data"]["sets"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CaloforgeError(
             f"{manifest} is no manifest of a simulation ({error}); name the folder that `caloforge simulate` began."
