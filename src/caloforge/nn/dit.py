@@ -100,7 +100,7 @@ class DiT(nn.Module):
                 )
             vector = vector + self.context(context)
         joint: Tensor = self.modulation(F.silu(vector))
-        return joint.view(joint.shape[0], 6 * self.depth + 2, self.width).transpose(0, 1).contiguous()
+        return joint.view(joint.shape[0], -1, self.width).transpose(0, 1).contiguous()
 
     def forward(self, x: Tensor, t: Tensor, context: Tensor | None = None) -> Tensor:
         """Velocities (N, D) at voxels x (N, D), times t (N,) and context (N, C)."""
