@@ -185,6 +185,10 @@ def test_a_disk_that_is_too_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         CaloforgeError, match=r"9 showers of 1,008 voxels need up to 0\.0435 MB in .* but 0\.01 MB are free"
     ):
         make_plan(Request(**ASKED), tmp_path / "x.hdf5", find_tables("subset"))
+    (tmp_path / "x.hdf5.partial").mkdir()
+    (tmp_path / "x.hdf5.partial" / "chunk-000000.npz").write_bytes(bytes(34_000))
+    plan = make_plan(Request(**ASKED), tmp_path / "x.hdf5", find_tables("subset"))
+    assert plan is not None, "what is simulated already needs no room"
 
 
 def test_a_kill_while_files_are_merged_leaves_nothing_beside_the_folder(

@@ -25,12 +25,12 @@ def draw(comparison: Comparison) -> Figure:
     """The figure: a row for each coupling (trajectories, then samples after few steps), two panels of numbers below."""
     rows, steps = len(comparison.found), _shown(comparison)
     columns = 1 + len(steps)
-    side, height = CELL * columns + 0.75, CELL * rows + 3.9
-    width = max(side, NARROWEST)
+    across, height = CELL * columns + 0.75, CELL * rows + 3.9
+    width = max(across, NARROWEST)
     figure = Figure(figsize=(width, height))
     flat = comparison.data.shape[1] == 1
     top = figure.add_gridspec(
-        rows, columns, left=0.62 / width, right=(side - 0.12) / width, top=1 - 0.72 / height,
+        rows, columns, left=0.62 / width, right=(across - 0.12) / width, top=1 - 0.72 / height,
         bottom=1 - (0.72 + CELL * rows) / height, wspace=0.07, hspace=0.07,
     )  # fmt: skip
     for row, (name, found) in enumerate(comparison.found.items()):

@@ -82,7 +82,7 @@ def make_plan(request: Request, out: Path, tables: Tables) -> Plan | None:
         shutil.rmtree(partial_folder(out), ignore_errors=True)
         return None
     plan = Plan(partial_folder(out), request, tables)
-    _check_disk(out.parent, request)
+    _check_disk(out.parent, request, sum(file.stat().st_size for file in plan.folder.glob("chunk-*.npz")))
     plan.begin()
     return plan
 
@@ -242,10 +242,10 @@ def _is_ours(file: Path, request: Request, tables: Tables) -> bool:
     return True
 
 
-def _check_disk(folder: Path, request: Request) -> None:
-    """Raise CaloforgeError where chunks and files together would not fit on the disk."""
+def _check_disk(folder: Path, request: Request, finished: int) -> None:
+    """Raise CaloforgeError where chunks, beyond those finished (in bytes), and files would not fit on the disk."""
     voxels = sum(detector.n_voxels for detector in request.detectors) * (1 + request.turned)
-    needed = 2 * _SHARE_KEPT * _BYTES_PER_VOXEL * voxels * len(request)
+    needed = max(0.0, 2 * _SHARE_KEPT * _BYTES_PER_VOXEL * voxels * len(request) - finished)
     there = folder
     while not there.exists():
         there = there.parent
