@@ -93,6 +93,7 @@ def test_a_detector_file_says_what_it_is_built_of() -> None:
         (lambda: Construction("boxes", (Plate("G4_W", 1),), 1, 1), "No plate of the construction is read out"),
         (lambda: Construction("boxes", (Plate("G4_W", 1, True),), 1, -1), "width_mm is -1"),
         (lambda: Plate("G4_W", 0), "give a thickness above zero"),
+        (lambda: Plate("G4_W", 1, "false"), "read='false'; give true or false"),  # type: ignore[arg-type]
         (lambda: Material("x", -1, (("C", 1),)), "density -1"),
         (lambda: Material("x", 1, (("C", 0.5),)), "add up to 1"),
     ],
