@@ -65,10 +65,11 @@ def test_the_doctor_tries_a_shower() -> None:
     assert result.exit_code == 0
     lines = {line[5:31].strip(): (line[:4].strip(), line[32:]) for line in result.stdout.splitlines()}
     assert lines["a shower with Geant4"][0] == "yes" and "100 MeV in ds2" in lines["a shower with Geant4"][1]
-    assert lines["G4EMLOW8.8"][0] == "yes"
+    assert lines["G4EMLOW8.8"][0] == "yes" and lines["G4EMLOW8.8"][1].endswith("(the part that comes along)")
+    assert lines["onnxruntime"][0] == "yes" and {"openvino", "keras", "jax", "sofie", "memray"} < set(lines)
     assert lines["G4PARTICLEXS4.2"] == (
         "no",
-        "for hadronic physics (install --hadronic): caloforge geant4-data install",
+        "for hadronic physics: caloforge geant4-data install --hadronic",
     )
 
 

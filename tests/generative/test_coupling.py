@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import ot
 import pytest
@@ -59,6 +61,8 @@ def test_unequal_sizes_are_refused(coupling: Coupling) -> None:
     noise, data, condition = _batch(5, 1)
     with pytest.raises(CaloforgeError, match="equal numbers of noise and data, not 4 and 5"):
         coupling.order(noise[:4], data, condition, np.random.default_rng(0))
+    with pytest.raises(CaloforgeError, match=r"of one shape, not of \(1, 1\) and \(1,\)"):
+        coupling.order(noise[:, None], data, condition, np.random.default_rng(0))
     with pytest.raises(CaloforgeError, match="'energy' has 3 rows for 5 samples"):
         coupling.order(noise, data, condition | {"energy": torch.zeros(3, 1)}, np.random.default_rng(0))
 
@@ -113,7 +117,8 @@ def test_sinkhorn_is_batched_and_survives_small_regularisation() -> None:
     plans = sinkhorn_plan(cost, 0.1)
     for problem, plan in zip(cost, plans, strict=True):
         assert torch.allclose(sinkhorn_plan(problem, 0.1, tolerance=1e-6), plan, atol=1e-5)
-    sharp = sinkhorn_plan(1e4 * cost[0].double(), 1.0, iterations=20_000)
+    sharp = sinkhorn_plan(1e4 * cost[0].double(), 1.0)
+    assert (20 * sharp.sum(1) - 1).abs().mean() < 1e-2
     best = ot.emd2([], [], 1e4 * cost[0].double().numpy())
     assert float((sharp * 1e4 * cost[0]).sum()) == pytest.approx(best, rel=0.01)
 
@@ -122,6 +127,20 @@ def test_sinkhorn_is_batched_and_survives_small_regularisation() -> None:
 def test_sinkhorn_needs_regularisation(epsilon: float) -> None:
     with pytest.raises(CaloforgeError, match=r"epsilon of Sinkhorn is .*; give a number above 0"):
         sinkhorn_plan(torch.zeros(2, 2), epsilon)
+    with pytest.raises(CaloforgeError, match=r"Sinkhorn has epsilon=.*; give a finite number above 0"):
+        Sinkhorn(epsilon)
+
+
+def test_sinkhorn_says_where_it_does_not_converge() -> None:
+    cost = torch.rand(20, 20, generator=torch.Generator().manual_seed(2))
+    with pytest.warns(UserWarning, match=r"30 iterations .* rows off by 0\.\d+ of their sum .* a larger epsilon"):
+        sinkhorn_plan(cost, 1e-4, iterations=30)
+
+
+@pytest.mark.parametrize("settings", [{"iterations": 0}, {"tolerance": 0.0}, {"tolerance": float("nan")}])
+def test_sinkhorn_needs_an_end(settings: dict[str, Any]) -> None:
+    with pytest.raises(CaloforgeError, match=f"Sinkhorn has {next(iter(settings))}="):
+        Sinkhorn(**settings)
 
 
 def test_sinkhorn_draws_from_its_plan() -> None:

@@ -106,6 +106,8 @@ def test_bad_input() -> None:
         ConditionalOT(1.0, ("kind",)).order(x, x, {"kind": torch.tensor([0.0, 1.0, float("nan"), 1.0])}, rng)
     with pytest.raises(CaloforgeError, match="finite"):
         ConditionalOT().order(x, x, {"energy": torch.tensor([[0.0], [1.0], [float("nan")], [1.0]])}, rng)
+    with pytest.raises(CaloforgeError, match=r"classes='kind'; give a list of names, \['kind'\]"):
+        ConditionalOT(1.0, "kind")  # type: ignore[arg-type]
     for weight in (-1.0, float("nan"), float("inf")):
         with pytest.raises(CaloforgeError, match=r"weight of ConditionalOT is .*; give a finite number from 0 on"):
             ConditionalOT(weight)

@@ -171,6 +171,31 @@ def test_gradients_against_finite_differences(model: Model, direction: str) -> N
     assert torch.autograd.gradcheck(run, (value.requires_grad_(),), eps=1e-7, atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.parametrize("direction", ["encode", "decode"])
+def test_second_derivatives_of_the_kernels_are_those_of_plain_torch(model: Model, direction: str) -> None:
+    """In float32 kernels run, in float64 plain torch."""
+    value, condition = torch.randn(6, model.features, dtype=torch.float64), context(model, 6, torch.float64)
+    found = []
+    for dtype in (torch.float64, torch.float32):
+        model.to(dtype)
+        given = {name: tensor.to(dtype) for name, tensor in condition.items()}
+        at = value.to(dtype).requires_grad_()
+        if direction == "encode":
+            out = model.log_prob(at, given)
+        else:
+            out = model.decode({"z": at}, given).square()
+        (first,) = torch.autograd.grad(out.sum(), at, create_graph=True)
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        second = torch.autograd.grad(first.square().sum(), [at, *parameters], allow_unused=True)
+        found.append([first, *second])
+    for theirs, mine in zip(*found, strict=True):
+        assert (mine is None) == (theirs is None) or (theirs if mine is None else mine).abs().max() == 0  # type: ignore[union-attr]
+        if mine is not None and theirs is not None:
+            torch.testing.assert_close(
+                mine.double(), theirs, rtol=2e-2, atol=2e-3 * (1 + float(theirs.detach().abs().max()))
+            )
+
+
 def test_gradients_of_the_weights_through_the_walk(flow: Flow) -> None:
     flow.double()
     condition = context(flow, 3, torch.float64)

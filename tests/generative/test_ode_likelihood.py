@@ -30,7 +30,8 @@ from caloforge.generative import (
     log_prob,
     sample,
 )
-from caloforge.nn import TimedMLP
+from caloforge.nn import DiT, TimedMLP
+from caloforge.nn.patches import PatchLayout
 
 MEAN = torch.tensor([1.0, -0.5, 2.0], dtype=torch.float64)
 ROOT = torch.tensor([[0.7, 0.0, 0.0], [0.4, 0.5, 0.0], [-0.3, 0.2, 1.1]], dtype=torch.float64)
@@ -158,5 +159,37 @@ def test_refused() -> None:
 
     with pytest.raises(CaloforgeError, match="OnlySamples has no log-likelihood"):
         log_prob(OnlySamples(), torch.zeros(1, 2))
+    model, condition = random_field()
+    with torch.inference_mode(), pytest.raises(CaloforgeError, match=r"forbids; use torch\.no_grad\(\)"):
+        model.log_prob(torch.zeros(6, 3, dtype=torch.float64), condition)
+    for ask in (lambda: log_prob(model, torch.zeros(4, 3), condition), lambda: sample(model, 4, condition)):
+        with pytest.raises(CaloforgeError, match="'context' has 6 rows for 4 samples"):
+            ask()
+
+
+def test_likelihood_of_a_transformer_and_its_gradient() -> None:
+    """Fused attention has no second derivative, which the gradient of a likelihood needs."""
+    layout = PatchLayout((((0, 1), (2, 3)), ((4,),)), ((0, 0, 0), (0, 0.5, 0), (1, 0, 0)))
+    torch.manual_seed(0)
+    network = DiT(layout, width=8, depth=2, heads=2)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.normal_(std=0.3)
+    model, x = VelocityField(network, 5, settings=OdeSettings(RK4(), 3)), torch.randn(3, 5, dtype=torch.float64)
+    found = []
+    for dtype in (torch.float64, torch.float32):
+        log_p = model.to(dtype).log_prob(x.to(dtype), {})
+        found.append([log_p, *torch.autograd.grad(log_p.sum(), list(network.parameters()))])
+        with torch.no_grad():
+            torch.testing.assert_close(model.log_prob(x.to(dtype), {}), log_p)
+    for plain, kernels in zip(*found, strict=True):
+        torch.testing.assert_close(kernels.double(), plain, rtol=1e-3, atol=1e-3 * float(plain.detach().abs().max()))
+    step = [1e-6 * torch.randn_like(slope) for slope in found[0][1:]]
+    with torch.no_grad():
+        for parameter, change in zip(network.double().parameters(), step, strict=True):
+            parameter.add_(change)
+        moved = (model.log_prob(x, {}) - found[0][0]).sum()
+    along = sum(float((slope * change).sum()) for slope, change in zip(found[0][1:], step, strict=True))
+    assert float(moved) == pytest.approx(along, rel=1e-2)
     with pytest.raises(CaloforgeError, match="probes=0"):
         Hutchinson(0)

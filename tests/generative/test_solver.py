@@ -136,3 +136,10 @@ def test_tolerances_that_are_refused(settings: dict[str, Any]) -> None:
 def test_dopri5_says_where_there_is_no_solution() -> None:
     with pytest.raises(CaloforgeError, match="found no step small enough"):
         Dopri5().solve(lambda t, x: x * math.nan, start(), TimeGrid.uniform(1))
+
+
+def test_dopri5_gives_up_below_the_precision_of_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In float32 rounding alone is more than this tolerance: it would take millions of steps, and their memory."""
+    monkeypatch.setattr("caloforge.generative.solver.MOST_STEPS", 100)
+    with pytest.raises(CaloforgeError, match=r"max_num_steps.*tolerances are below the precision of torch\.float32"):
+        Dopri5(1e-14, 1e-14).solve(lambda t, x: x.cos(), start().float(), TimeGrid.uniform(1))

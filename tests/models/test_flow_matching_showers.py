@@ -164,6 +164,10 @@ def test_a_flow_has_no_solver(tmp_path: Path) -> None:
             "matching is for flow matching, but stage 'energies'",
         ),
         (["stages.voxels.matching.coupling=best"], "'best' is no coupling"),
+        (["model.voxels.patches=[1, 5]"], r"key 'model\.voxels\.patches\.2' is missing"),
+        (["model.voxels.patches=7"], r"model\.voxels\.patches is 7: "),
+        (["stages.voxels.matching.coupling=exactot"], r"Did you mean 'exact-ot'\?$"),
+        (["stages.voxels.matching.coupling={kind: sinkhorn, epsilon: 0}"], r"epsilon=0; .* above 0\.$"),
         (["model.field.solver=ode45"], "'ode45' is no solver"),
         (["model.voxels.patches=[[1, 3, 16]]"], None),
     ],
@@ -172,6 +176,7 @@ def test_recipes_that_cannot_be(changes: list[str], said: str | None, tmp_path: 
     if said is None:
         with pytest.raises(CaloforgeError, match="patches has 1 sizes, but detector 'calogan' has 3 runs"):
             train_recipe(recipe(TINY, *changes), DATA, tmp_path / "run", show=False)
+        assert not (tmp_path / "run").exists(), "the folder is free for the recipe put right"
     else:
         with pytest.raises(CaloforgeError, match=said):
             recipe(TINY, *changes)
@@ -193,6 +198,7 @@ def test_recipes_that_cannot_be(changes: list[str], said: str | None, tmp_path: 
 def test_objectives_that_do_not_fit(text: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(CaloforgeError, match=said):
         train_recipe(recipe(text), DATA, tmp_path / "run", show=False)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("name", [name for name in recipe_names() if name.startswith("flow-matching")])

@@ -65,6 +65,7 @@ def test_positions_say_where_a_patch_lies() -> None:
         ("ds2", (3, 16, 0), r"0 of 9 r bins; 1, 3, 9 would"),
         ("calogan", ((1, 3, 4), (1, 5, 3), (1, 3, 3)), r"layer '1' \(12 x bins x 12 y bins\) .* 5 of 12 x bins"),
         ("calogan", ((1, 3, 4), (1, 3, 3)), r"patches has 2 sizes, but detector 'calogan' has 3 runs of layers"),
+        ("ds2", (3, 16), r"The patch \[3, 16\] has 2 numbers; give layers, alpha bins, r bins"),
         ("calogan", (1, 3, 4), r"layer '2' \(12 x bins x 6 y bins\) .* 4 of 6 y bins; 1, 2, 3, 6 would"),
     ],
 )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -51,7 +53,10 @@ def test_interrupted_run_goes_on_to_the_same_bytes(trained: Path, tiny: Any, tmp
         tiny.recipe(), tiny.data, out, callbacks=lambda model, stage: stops.get(stage.name, []), show=False
     )
     assert cut.checkpoint is None and not (out / "weights.safetensors").exists()
-    assert train_recipe(tiny.recipe(), tiny.data, out, show=False).checkpoint == out
+    with pytest.raises(CaloforgeError, match="holds a run with other settings"):
+        train_recipe(tiny.recipe("stages.voxels.training.epochs=3"), tiny.data, out, show=False)
+    more = tiny.recipe("stages.*.training.workers=3", "stages.*.training.log_every=3", "stages.*.training.keep=2")
+    assert train_recipe(more, tiny.data, out, show=False).checkpoint == out
     assert _weights(out) == _weights(trained)
     assert _weights(out / "teacher") == _weights(trained / "teacher")
 
@@ -101,6 +106,7 @@ def test_start_from_a_checkpoint_of_another_detector(trained: Path, tiny: Any, t
 def test_beta_below_the_data_is_said(tiny: Any, tmp_path: Path) -> None:
     with pytest.raises(CaloforgeError, match=r"set model\.beta"):
         train_recipe(tiny.recipe("model.beta=0.9"), tiny.data, tmp_path / "run", show=False)
+    assert not (tmp_path / "run").exists(), "the folder is free for the recipe put right"
 
 
 def test_showers_of_another_detector_are_refused(tiny: Any, tmp_path: Path) -> None:
@@ -120,3 +126,13 @@ def test_rows_of_a_cut_file_follow_its_source(tiny: Any, tmp_path: Path) -> None
     write_showers(tmp_path / "cut.hdf5", showers[100:], attributes={"source_first_row": "100"})
     with pytest.raises(CaloforgeError, match=r"data\.rows"):
         train_recipe(tiny.recipe("data.rows=[0, 100]"), tmp_path / "cut.hdf5", tmp_path / "run", show=False)
+
+
+def test_conditions_that_no_model_is_told_are_said(tiny: Any, tmp_path: Path) -> None:
+    showers: Showers = tiny.showers
+    inclined = replace(showers, conditions={"incident_theta": np.zeros(len(showers), dtype=np.float32)})
+    write_showers(tmp_path / "inclined.hdf5", inclined)
+    with pytest.warns(UserWarning, match=r"depend on incident_theta .*the mixture of them .*mirror images"):
+        train_recipe(
+            tiny.recipe("stages.*.training.epochs=1"), tmp_path / "inclined.hdf5", tmp_path / "run", show=False
+        )

@@ -184,6 +184,19 @@ def test_second_derivatives_go_through_plain_torch(case: str) -> None:
         assert torch.allclose(a, b, rtol=1e-3, atol=1e-3)
 
 
+def test_gradients_for_second_derivatives_are_the_gradients() -> None:
+    """A block's output is made of the sum that it is added to: no way is counted twice."""
+    made, (x, t, context) = network(), inputs()
+    weights = torch.randn(5, 10)
+    found = [
+        torch.autograd.grad(made(x.requires_grad_(), t, context), [x, *made.parameters()], weights, create_graph=again)
+        for again in (False, True)
+    ]
+    largest = max(float(once.abs().max()) for once in found[0])
+    for once, again in zip(*found, strict=True):
+        assert torch.allclose(once, again, rtol=1e-3, atol=1e-4 * largest)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_kernels_let_infinities_show(case: str) -> None:
     kernel, _, given = CASES[case]

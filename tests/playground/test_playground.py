@@ -20,6 +20,7 @@ from caloforge.errors import CaloforgeError
 from caloforge.generative import Euler, ExactOT, Independent, OdeSettings, Sinkhorn, VelocityField
 from caloforge.playground import TOYS, Mixture, Ring, Settings, compare, straightness, wasserstein
 from caloforge.playground.comparison import Comparison, Measured
+from caloforge.playground.figure import draw
 from caloforge.playground.table import table, told
 from caloforge.playground.toys import ToyBatches
 
@@ -183,6 +184,29 @@ def test_command_says_what_is_wrong(tmp_path: Path, arguments: list[str], said: 
     assert done.exit_code == 2
     assert len(done.stderr.splitlines()) == 1 and re.search(said, done.stderr)
     assert not (tmp_path / "out").exists() and (tmp_path / "FILE").read_text() == "kept"
+
+
+def test_a_coupling_that_does_not_fit_is_refused_before_any_training(tmp_path: Path) -> None:
+    couplings = ["--coupling", "independent", "--coupling", "sorted-ot"]
+    done = CliRunner().invoke(app, ["toy", "moons", "--out", str(tmp_path / "out"), "--updates", "2", *couplings])
+    assert done.exit_code == 2 and "SortedOT couples one number per sample" in done.stderr
+    assert "updates in" not in done.stdout
+
+
+def test_panels_of_a_figure_with_one_column_of_samples_keep_apart(comparison: Comparison) -> None:
+    found = {
+        f"coupling {number}": replace(each, wasserstein={8: each.wasserstein[8]})
+        for number, each in enumerate(2 * list(comparison.found.values()))
+    }
+    figure = draw(replace(comparison, found=found, settings=replace(comparison.settings, steps=(8,))))
+    figure.draw_without_rendering()
+    left, right = (axes.get_tightbbox().extents for axes in figure.axes[-2:])
+    assert left[2] < right[0]
+    departure = figure.axes[-2]
+    curves = np.concatenate([np.column_stack(line.get_data()) for line in departure.get_lines()])
+    beside = departure.transData.transform(curves)
+    legend = departure.get_legend().get_window_extent()
+    assert not legend.padded(-1).count_contains(beside), "the legend lies above the curves"
 
 
 def test_a_batch_of_one_is_coupled() -> None:

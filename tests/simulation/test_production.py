@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,10 @@ from caloforge.errors import CaloforgeError
 from caloforge.showers import open_showers
 from caloforge.simulation import Request, find_tables, missing_chunks, open_plan, produce, run_here
 from caloforge.simulation.chunk import read_chunk
-from caloforge.simulation.cluster import run_on_dask
+from caloforge.simulation.cluster import _result, run_on_dask
 from caloforge.simulation.engine import SLOW_STEPS
 from caloforge.simulation.plan import Plan
-from caloforge.simulation.produce import make_plan, sidecar
+from caloforge.simulation.produce import make_plan, merge, sidecar
 from caloforge.simulation.worker import run_chunks
 
 ASKED: dict[str, Any] = {
@@ -121,6 +122,14 @@ def test_on_dask(expected: Path, tmp_path: Path) -> None:
         run_on_dask("tcp://127.0.0.1:9")(Plan(tmp_path, Request(**ASKED), find_tables("subset")), [], print)
 
 
+def test_a_chunk_that_the_cluster_lost_is_said() -> None:
+    chunk, future = Plan(Path("x"), Request(**ASKED), find_tables("subset")).chunks[1], Future[Any]()
+    future.set_exception(RuntimeError("the worker\n was killed"))
+    content, problem = _result(future, chunk)
+    assert content == b"" and problem.startswith("Chunk 1 failed on the Dask cluster (the worker was killed)")
+    assert problem.endswith("the same command goes on.")
+
+
 def test_a_shower_does_not_know_those_before_it(expected: Path, tmp_path: Path) -> None:
     """The last shower alone, in a fresh process, is the last of the nine."""
     with open_showers(expected) as file:
@@ -147,6 +156,7 @@ def test_what_the_file_says(expected: Path) -> None:
         assert file["overflow"].shape == (9, 3) and file["showers_turned"].shape == (9, 1, 504)
         assert (file["incident_energies"][:] > 60_000).all()
     assert said["production_cut_mm"] == 0.7 and said["scoring"] == "prestep" and said["seed"] == 3
+    assert said["number"] == ASKED["n"]
     assert "Geant4 11.4" in said["generator"] and json.loads(said["geant4_data"])["G4EMLOW"] == "subset"
     assert not any("second" in name or "cpu" in name for name in said), "what varies stands in the sidecar"
     beside = json.loads(sidecar(expected).read_text())
@@ -159,6 +169,9 @@ def test_another_runs_file_is_not_touched(expected: Path, tmp_path: Path) -> Non
     shutil.copy(expected, out)
     with pytest.raises(CaloforgeError, match="exists and belongs to another run"):
         make_plan(Request(**{**ASKED, "seed": 4}), out, find_tables("subset"))
+    with pytest.raises(CaloforgeError, match=r"was made with other Geant4 tables .*subset"):
+        shutil.copytree(find_tables("subset").root, tmp_path / "tables")
+        make_plan(Request(**ASKED), out, find_tables(tmp_path / "tables"))
     out.write_text("precious")
     with pytest.raises(CaloforgeError, match="exists and belongs to another run"):
         make_plan(Request(**ASKED), out, find_tables("subset"))
@@ -168,14 +181,62 @@ def test_another_runs_file_is_not_touched(expected: Path, tmp_path: Path) -> Non
 def test_a_disk_that_is_too_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10_000))
-    with pytest.raises(CaloforgeError, match=r"9 showers of 1,008 voxels need up to .* GB are free"):
+    with pytest.raises(
+        CaloforgeError, match=r"9 showers of 1,008 voxels need up to 0\.0435 MB in .* but 0\.01 MB are free"
+    ):
         make_plan(Request(**ASKED), tmp_path / "x.hdf5", find_tables("subset"))
+    (tmp_path / "x.hdf5.partial").mkdir()
+    (tmp_path / "x.hdf5.partial" / "chunk-000000.npz").write_bytes(bytes(34_000))
+    plan = make_plan(Request(**ASKED), tmp_path / "x.hdf5", find_tables("subset"))
+    assert plan is not None, "what is simulated already needs no room"
+
+
+def test_a_kill_while_files_are_merged_leaves_nothing_beside_the_folder(
+    expected: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "merged.hdf5"
+    plan = make_plan(Request(**ASKED), out, find_tables("subset"))
+    assert plan is not None
+    arrays = dict(np.load(_chunks(expected, plan)))
+    seen: list[list[str]] = []
+
+    def look(file: Path, chunk: Any) -> Any:
+        seen.append([path.name for path in tmp_path.iterdir()])
+        return {name: a[chunk.first : chunk.stop] if a.ndim else a for name, a in arrays.items()}
+
+    monkeypatch.setattr(sys.modules[make_plan.__module__], "read_chunk", look)
+    merge(plan, out)
+    assert all(names == ["merged.hdf5.partial"] for names in seen) and seen
+    assert out.read_bytes() == expected.read_bytes()
+    plan.begin()
+    assert make_plan(Request(**ASKED), out, find_tables("subset")) is None
+    assert not plan.folder.exists(), "what a kill after the last rename has left is tidied up"
+
+
+def _chunks(expected: Path, plan: Plan) -> Path:
+    """All showers of a file as one chunk."""
+    with open_showers(expected) as file:
+        showers = file.read()
+    place = plan.folder / "all.npz"
+    np.savez(
+        place,
+        deposits_0=showers.deposits_mev,
+        overflow_0=showers.extras["overflow"],
+        turned_0=showers.extras["showers_turned"],
+        cpu_seconds=np.ones(len(showers)),
+        geant4=np.array(str(file.attributes["generator"]).rpartition(" ")[2]),
+        slow_because=np.array(""),
+    )
+    return place
 
 
 def test_two_detectors_need_two_names(tmp_path: Path) -> None:
     request = Request(**{**ASKED, "detectors": (preset("ds2"), preset("ds3")), "turned": 0})
     with pytest.raises(CaloforgeError, match=r"write \{detector\} into its name"):
         make_plan(request, tmp_path / "x.hdf5", find_tables("subset"))
+    twice = Request(**{**ASKED, "detectors": (preset("ds2"), preset("ds2")), "turned": 0})
+    with pytest.raises(CaloforgeError, match=r"both be written to .*x-ds2\.hdf5"):
+        make_plan(twice, tmp_path / "x-{detector}.hdf5", find_tables("subset"))
 
 
 def test_an_unknown_material_is_named_before_geant4_starts(tmp_path: Path) -> None:
@@ -194,7 +255,7 @@ def test_an_unknown_material_is_named_before_geant4_starts(tmp_path: Path) -> No
 def test_a_process_that_dies_is_reported(tmp_path: Path) -> None:
     """A table that Geant4 finds damaged only when it reads it ends the process, as Geant4 does."""
     shutil.copytree(find_tables("subset").root, tmp_path / "tables")
-    broken = tmp_path / "tables" / "G4EMLOW" / "livermore" / "phot_epics2014" / "pe-low-82.dat"
+    broken = tmp_path / "tables" / "G4EMLOW" / "livermore" / "phot_epics2014" / "pe-ss-cs-82.dat"
     broken.unlink()
 
     said = r"A Geant4 process ended by itself .*G4LivermorePhotoElectricModel.*the same command goes on"

@@ -5,17 +5,18 @@ from __future__ import annotations
 import itertools
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from caloforge.detectors import Construction, Material, Plate, from_json, preset, to_json
+from caloforge.detectors import Construction, Detector, Material, Plate, from_json, preset, to_json
 from caloforge.errors import CaloforgeError
 from caloforge.simulation import Request
 from caloforge.simulation.aim import aim
 from caloforge.simulation.laws import parse_law
-from caloforge.simulation.plan import CHUNK_GEV, Plan, parse_indices
+from caloforge.simulation.plan import CHUNK_GEV, Plan, open_plan, parse_indices
 from caloforge.simulation.tables import find_tables
 
 
@@ -24,9 +25,17 @@ def _request(**changes: Any) -> Request:
     return Request(**{**given, **changes})
 
 
+def _with_plates(thickness_mm: float) -> Detector:
+    """CaloGAN's grid around a single plate."""
+    return replace(
+        preset("calogan"), construction=Construction("boxes", (Plate("G4_Pb", thickness_mm, read=True),), 50, 500)
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
+        ({"particle": ""}, "give --particle"),
         ({"particle": "elektron"}, "no known particle .* Did you mean 'electron'"),
         ({"energies": "0.5MeV"}, "from 1 MeV to 100 TeV"),
         ({"energies": "101TeV"}, "from 1 MeV to 100 TeV"),
@@ -45,6 +54,10 @@ def _request(**changes: Any) -> Request:
         ({"turned": 2}, "the same all around the beam"),
         ({"detectors": (preset("calogan"),), "turned": 2, "smear": "2mm"}, "the same all around the beam"),
         ({"turned": -1}, "give 0 or more"),
+        ({"detectors": (_with_plates(10.0),)}, r"Layer '1' of 'calogan' begins at 90 mm, behind its last plate"),
+        ({"detectors": (replace(preset("ds1-photons"), construction=preset("ds2").construction),)}, "has no depth"),
+        ({"smear": "uniform:-800:0mm"}, "reaches 800 mm, but .* inside its inner radius"),
+        ({"detectors": (preset("calogan"),), "smear": "gauss:100mm"}, "reaches 500 mm, but .* on its plates"),
     ],
 )
 def test_refusals(changes: dict[str, Any], sentence: str) -> None:
@@ -80,6 +93,7 @@ def test_a_detector_file_says_what_it_is_built_of() -> None:
         (lambda: Construction("boxes", (Plate("G4_W", 1),), 1, 1), "No plate of the construction is read out"),
         (lambda: Construction("boxes", (Plate("G4_W", 1, True),), 1, -1), "width_mm is -1"),
         (lambda: Plate("G4_W", 0), "give a thickness above zero"),
+        (lambda: Plate("G4_W", 1, "false"), "read='false'; give true or false"),  # type: ignore[arg-type]
         (lambda: Material("x", -1, (("C", 1),)), "density -1"),
         (lambda: Material("x", 1, (("C", 0.5),)), "add up to 1"),
     ],
@@ -136,6 +150,13 @@ def test_a_folder_belongs_to_one_request(tmp_path: Any) -> None:
     Plan(tmp_path, _request(), tables).begin()
     with pytest.raises(CaloforgeError, match="begun with another request \\(seed was 0 and is 1\\)"):
         Plan(tmp_path, _request(seed=1), tables).begin()
+
+
+def test_a_manifest_that_is_none(tmp_path: Path) -> None:
+    for text in ("", "[]", '{"schema": 1}', '{"schema": 1, "request": {}}'):
+        (tmp_path / "manifest.json").write_text(text)
+        with pytest.raises(CaloforgeError, match="is no manifest of a simulation"):
+            open_plan(tmp_path)
 
 
 def test_chunk_numbers() -> None:

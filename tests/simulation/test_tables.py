@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -81,16 +83,37 @@ def test_nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         find_tables()
 
 
-def test_a_table_cut_short_is_named(tmp_path: Path) -> None:
-    for file in ("brem_SB/br74", "livermore/phot_epics2014/pe-cs-74.dat", "livermore/rayl/re-cs-74.dat"):
-        place = tmp_path / "G4EMLOW" / file
-        place.parent.mkdir(parents=True)
-        place.write_text("1 2 3 4 5 6 7 8 9\n")
-    tables = find_tables(tmp_path)
+@pytest.mark.parametrize(
+    "file",
+    [
+        "brem_SB/br74",
+        "livermore/phot_epics2014/pe-cs-74.dat",
+        "livermore/phot_epics2014/pe-low-74.dat",
+        "livermore/phot_epics2014/pe-high-74.dat",
+        "livermore/rayl/re-cs-74.dat",
+    ],
+)
+def test_a_table_cut_short_is_named(tmp_path: Path, file: str) -> None:
+    """Geant4 takes a table that ends early as it is, or ends the process."""
+    shutil.copytree(find_tables("subset").root, tmp_path / "tables")
+    tables, table = find_tables(tmp_path / "tables"), tmp_path / "tables" / "G4EMLOW" / file
     require_elements(tables, [TUNGSTEN])
-    (tmp_path / "G4EMLOW" / "livermore/rayl/re-cs-74.dat").write_text("")
-    with pytest.raises(CaloforgeError, match=r"re-cs-74\.dat .* is damaged"):
+    whole = table.read_text(encoding="ascii")
+    for left in (whole[: len(whole) // 2], whole.rstrip().rpartition(" ")[0], whole[:8], "", whole[:-20] + "#" * 20):
+        table.write_text(left, encoding="ascii")
+        with pytest.raises(CaloforgeError, match=rf"{re.escape(table.name)} .*Z = 74 is damaged"):
+            require_elements(tables, [TUNGSTEN])
+    table.unlink()
+    with pytest.raises(CaloforgeError, match=rf"{re.escape(table.name)} .*Z = 74 is missing"):
         require_elements(tables, [TUNGSTEN])
+
+
+def test_a_relative_folder_is_found_from_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A manifest names the folder, and jobs of a batch system start in folders of their own."""
+    (tmp_path / "mine" / "G4EMLOW8.8").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert find_tables("mine").name == str(tmp_path / "mine")
+    assert find_tables("subset").name == "subset", "not where caloforge is installed here"
 
 
 def test_which_sets_are_fetched() -> None:

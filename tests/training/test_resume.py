@@ -119,6 +119,10 @@ def test_other_documents_data_or_model_are_refused(tmp_path):
     with pytest.raises(CaloforgeError, match=r"recipe\.yaml differs in line 2 \('layers: 2', now 'layers: 3'\)"):
         train(Regression(), batches, settings, tmp_path, documents={"recipe.yaml": "name: a\nlayers: 3\n"}, show=False)
     train(Regression(), batches, settings, tmp_path, documents=documents | {"provenance.json": "{1}"}, show=False)
+    told = {name: text + "  workers: {}\n" for name, text in documents.items() if name == "recipe.yaml"}
+    for workers in (1, 3):
+        again = {name: text.format(workers) for name, text in told.items()}
+        train(Regression(), batches, settings, tmp_path / "told", documents=again, show=False)
     with pytest.raises(CaloforgeError, match="batches per epoch = 10, but now batches per epoch = 5"):
         train(Regression(), TensorBatches({"x": ROWS}, 20), settings, tmp_path, documents=documents, show=False)
     wider = Regression()

@@ -11,6 +11,12 @@ import typer
 _EXTRAS = (
     ("geant4_pybind", "geant4-pybind", "geant4", "simulate showers"),
     ("distributed", "distributed", "dask", "simulate on a cluster"),
+    ("onnxruntime", "onnxruntime", "onnx", "export models and run them with ONNX Runtime"),
+    ("openvino", "openvino", "openvino", "time models with OpenVINO"),
+    ("keras", "keras", "keras", "time models with Keras"),
+    ("jax", "jax", "jax", "time models with JAX"),
+    ("sofie", "sofie", "sofie", "compile models with ROOT's SOFIE"),
+    ("memray", "memray", "memray", "trace the memory of generation"),
 )
 
 
@@ -20,7 +26,9 @@ def doctor(
     """Say in one page what can be used here, and what to do about what cannot."""
     from caloforge import __version__
 
-    lines = [("yes", "caloforge", __version__), *_extras(), *_tables(geant4_data), _geant4(geant4_data), *_torch()]
+    tables = _tables(geant4_data)
+    shower = _geant4(geant4_data) if len(tables) > 1 else ("no", "a shower with Geant4", "not tried without tables")
+    lines = [("yes", "caloforge", __version__), *_extras(), *tables, shower, *_torch()]
     for state, name, said in lines:
         typer.echo(f"{state:<4} {name:<26} {said}")
 
@@ -46,11 +54,15 @@ def _tables(place: str | None) -> list[tuple[str, str, str]]:
         tables = find_tables(place)
     except CaloforgeError as error:
         return [("no", "Geant4 data tables", str(error))]
-    purposes = {"em": "every simulation", "hadronic": "hadronic physics (install --hadronic)"}
+    remedies = {
+        "em": "for every simulation: caloforge geant4-data install",
+        "hadronic": "for hadronic physics: caloforge geant4-data install --hadronic",
+    }
+    part = " (the part that comes along)" if tables.built_in else ""
     return [
-        ("yes", each.folder, str(tables.folders[each.name]))
+        ("yes", each.folder, f"{tables.folders[each.name]}{part}")
         if each.name in tables.folders
-        else ("no", each.folder, f"for {purposes[each.needed_for]}: caloforge geant4-data install")
+        else ("no", each.folder, remedies[each.needed_for])
         for each in DATA_SETS
         if each.needed_for
     ]

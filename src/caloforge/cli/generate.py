@@ -48,11 +48,13 @@ def generate(
         raise CaloforgeError("give either --like FILE or --energies, for example --energies log:1:100GeV -n 1000.")
 
     from caloforge.cli.engines import engines
+    from caloforge.cli.warn import plain_warnings
     from caloforge.models.pretrained import checkpoint_folder
     from caloforge.showers.energies import energies_like, parse_energies
 
     chosen = engines(engine)
-    wanted = energies_like(like, number) if like is not None else parse_energies(str(energies), number, seed)
+    with plain_warnings():
+        wanted = energies_like(like, number) if like is not None else parse_energies(str(energies), number, seed)
 
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -57,7 +57,7 @@ def simulate(
     from caloforge.simulation.produce import make_plan
     from caloforge.simulation.tables import require_sets
 
-    detectors = tuple(load_detector(name) for name in detector.split(","))
+    detectors = tuple(load_detector(name.strip()) for name in detector.split(","))
     chosen = particle or detectors[0].particle
     request = Request(
         detectors,

@@ -34,6 +34,7 @@ def train(
     ] = True,
 ) -> None:
     """Train a recipe on a file of showers; started again with the same arguments, it goes on where it stopped."""
+    from caloforge.cli.warn import plain_warnings
     from caloforge.models.recipe import load_recipe
 
     loaded = load_recipe(recipe, changes or [])
@@ -42,16 +43,17 @@ def train(
     from caloforge.models.train import train_recipe
 
     stages = [name.strip() for name in only.split(",")] if only else []
-    result = train_recipe(
-        loaded,
-        data,
-        out,
-        None if init is None else checkpoint_folder(init),
-        only=stages,
-        callbacks=_previews(data, loaded.detector) if look else None,
-        half=half,
-        show=not quiet,
-    )
+    with plain_warnings():
+        result = train_recipe(
+            loaded,
+            data,
+            out,
+            None if init is None else checkpoint_folder(init),
+            only=stages,
+            callbacks=_previews(data, loaded.detector) if look else None,
+            half=half,
+            show=not quiet,
+        )
     if result.checkpoint is None:
         typer.echo(f"Interrupted; the same command goes on where it stopped ({out}).", err=True)
         raise typer.Exit(130)

@@ -44,7 +44,7 @@ class Material:
 class Plate:
     """One plate: its material (Geant4's name or a `Material`'s), thickness in mm, and whether it is read out.
 
-    Raises CaloforgeError for a thickness that is not positive.
+    Raises CaloforgeError for a thickness that is not positive and a `read` that is neither true nor false.
     """
 
     material: str
@@ -56,6 +56,8 @@ class Plate:
             raise CaloforgeError(
                 f"A plate of '{self.material}' is {self.thickness_mm} mm thick; give a thickness above zero."
             )
+        if self.read not in (True, False):
+            raise CaloforgeError(f"A plate of '{self.material}' has read={self.read!r}; give true or false.")
 
 
 @dataclass(frozen=True)

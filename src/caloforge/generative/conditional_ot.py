@@ -37,6 +37,10 @@ class ConditionalOT(Coupling):
     classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if isinstance(self.classes, str):
+            raise CaloforgeError(
+                f"ConditionalOT has classes={self.classes!r}; give a list of names, ['{self.classes}']."
+            )
         object.__setattr__(self, "classes", tuple(self.classes))
         if not 0.0 <= self.weight < float("inf"):
             raise CaloforgeError(f"The weight of ConditionalOT is {self.weight!r}; give a finite number from 0 on.")

@@ -110,8 +110,12 @@ def sample(
     generator: torch.Generator | None = None,
     settings: Any = None,
 ) -> Tensor:
-    """Draw n samples: one row of every condition tensor each; the generator alone decides the outcome."""
+    """Draw n samples: one row of every condition tensor each; the generator alone decides the outcome.
+
+    Raises CaloforgeError where a condition has another number of rows.
+    """
     condition = condition if condition is not None else {}
+    _require_rows(condition, n)
     generator = generator if generator is not None else torch.Generator().manual_seed(0)
     return model.decode(draw_noise(model.noise(condition, settings), n, generator), condition, settings)
 
@@ -123,10 +127,19 @@ def log_prob(
     settings: Any = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """log p(x | condition) in nats (N,) of any model; raises CaloforgeError where the model has no likelihood."""
+    """log p(x | condition) in nats (N,) of any model; raises CaloforgeError where the model has no likelihood, and
+    where a condition has not one row for each of x."""
     if not isinstance(model, Density):
         raise CaloforgeError(
             f"{type(model).__name__} has no log-likelihood: it generates, but cannot say how likely a given x is; ask a"
             " flow or a velocity field."
         )
-    return model.log_prob(x, condition if condition is not None else {}, settings, generator)
+    condition = condition if condition is not None else {}
+    _require_rows(condition, len(x))
+    return model.log_prob(x, condition, settings, generator)
+
+
+def _require_rows(condition: Batch, n: int) -> None:
+    for name, value in condition.items():
+        if len(value) != n:
+            raise CaloforgeError(f"The condition '{name}' has {len(value)} rows for {n} samples; give one each.")

@@ -29,15 +29,20 @@ class Coupling(ABC):
     def order(self, noise: Tensor, data: Tensor, condition: Batch, rng: np.random.Generator) -> Tensor:
         """Pair `noise[order[i]]` with `data[i]`; data and condition stay where they are.
 
-        noise, data  (N, ...), samples of the two ends of the path, of equal shapes after the first dimension
+        noise, data  (N, ...), samples of the two ends of the path, of equal shapes
         condition    named tensors, N rows each
         rng          the source of whatever the rule draws
 
-        Returns int64 (N,) on the CPU or the device of `data`. Raises CaloforgeError where the numbers of rows differ
+        Returns int64 (N,) on the CPU or the device of `data`. Raises CaloforgeError where the shapes differ
         or a value is not finite.
         """
         if len(noise) != len(data):
             raise CaloforgeError(f"A coupling pairs equal numbers of noise and data, not {len(noise)} and {len(data)}.")
+        if noise.shape != data.shape:
+            raise CaloforgeError(
+                f"A coupling pairs noise and data of one shape, not of {tuple(noise.shape[1:])} and"
+                f" {tuple(data.shape[1:])}."
+            )
         uneven = [name for name, value in condition.items() if len(value) != len(data)]
         if uneven:
             found = len(condition[uneven[0]])

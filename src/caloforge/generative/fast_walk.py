@@ -201,13 +201,16 @@ def _backward(ctx: Any, g_value: Tensor, g_logabsdet: Tensor) -> tuple[Any, ...]
     """Walk again in plain torch, which autograd follows."""
     other, first, output_weight, output_bias, *rest = ctx.saved_tensors
     inverse, *settings = ctx.settings
-    n = ctx.count
+    n, second = ctx.count, torch.is_grad_enabled()
     with torch.enable_grad():
-        leaves = [t.detach().requires_grad_() for t in (other, first, output_weight, output_bias, *rest[: 2 * n])]
+        leaves = [
+            t.view_as(t) if second and t.requires_grad else t.detach().requires_grad_()
+            for t in (other, first, output_weight, output_bias, *rest[: 2 * n])
+        ]
         weights, biases = leaves[4 : 4 + n], leaves[4 + n :]
         layers = Layers(weights, [torch.zeros_like(biases[0]), *biases[1:]], rest[2 * n :], leaves[2], leaves[3])
         results = plain_walk(leaves[0], leaves[1], layers, Spline(*settings), inverse)
-        found = torch.autograd.grad(results, leaves, (g_value, g_logabsdet), allow_unused=True)
+        found = torch.autograd.grad(results, leaves, (g_value, g_logabsdet), allow_unused=True, create_graph=second)
     gradients = [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, found, strict=True)]
     return (
         gradients[0], gradients[1], gradients[4 : 4 + n], gradients[4 + n :], [None] * n, gradients[2], gradients[3],

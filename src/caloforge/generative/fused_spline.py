@@ -10,7 +10,7 @@ from torch import Tensor
 
 from caloforge.generative.spline import MAX_DERIVATIVE, spline_from_raw
 from caloforge.nn.compilation import announced
-from caloforge.nn.fallback import kernels_apply
+from caloforge.nn.fallback import gradients_in_plain_torch, kernels_apply
 
 
 @torch.library.custom_op("caloforge::spline", mutates_args=(), device_types="cpu")
@@ -72,10 +72,8 @@ def _remember(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 def _backward(ctx: Any, gy: Tensor, gl: Tensor) -> tuple[Tensor | None, ...]:
     x, raw = ctx.saved_tensors
     if torch.is_grad_enabled():  # second derivatives were asked for
-        needed = [tensor for tensor in (x, raw) if tensor.requires_grad]
-        values = spline_from_raw(x, raw, *ctx.settings)
-        found = iter(torch.autograd.grad(values, needed, (gy, gl), create_graph=True))
-        return *(next(found) if tensor.requires_grad else None for tensor in (x, raw)), None, None, None, None
+        plain = lambda x, raw: spline_from_raw(x, raw, *ctx.settings)  # noqa: E731
+        return *gradients_in_plain_torch(plain, (x, raw), (gy, gl)), None, None, None, None
     gx, graw = _spline_gradient(x, raw, *ctx.settings, gy.contiguous(), gl.contiguous())
     return gx, graw, None, None, None, None
 

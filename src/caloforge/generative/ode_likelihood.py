@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from caloforge.errors import CaloforgeError
 from caloforge.generative.solver import Field, Solver, TimeGrid
@@ -82,8 +84,14 @@ def to_noise(
     """The noise (N, D) that flows into x (N, D), and log |d noise / dx| (N,): both integrated from t = 1 back to 0.
 
     field: the velocity. generator: of the trace's random directions; a fixed seed where None is given. Gradients flow
-    through the solver's steps where they are enabled.
+    through the solver's steps where they are enabled; attention then runs written out, since its fused form has no
+    second derivative. Raises CaloforgeError inside `torch.inference_mode`, where there are no derivatives at all.
     """
+    if torch.is_inference_mode_enabled():
+        raise CaloforgeError(
+            "The likelihood of a velocity field takes derivatives, which torch.inference_mode() forbids; use"
+            " torch.no_grad() instead."
+        )
     features = x.shape[1]
     directions = trace.directions(x, generator)
     tracked = torch.is_grad_enabled()
@@ -93,7 +101,8 @@ def to_noise(
             point = state[:, :features]
             if not (tracked and point.requires_grad):
                 point = point.detach().requires_grad_(True)
-            velocity = field(time, point)
+            with sdpa_kernel(SDPBackend.MATH) if tracked else nullcontext():
+                velocity = field(time, point)
 
             def products(vector: Tensor) -> Tensor:
                 found = torch.autograd.grad(

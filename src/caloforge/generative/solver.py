@@ -14,6 +14,9 @@ from torch import Tensor
 
 from caloforge.errors import CaloforgeError
 
+MOST_STEPS = 10_000
+"""Steps after which `Dopri5` gives up."""
+
 Field = Callable[[Tensor, Tensor], Tensor]
 """The right-hand side f(t, x): t of shape (), x and the result (N, ...)."""
 
@@ -163,7 +166,8 @@ class Dopri5(Solver):
 
     An error of a step is accepted up to atol + rtol |x|, in the root mean square over the whole batch, so that a shower
     depends on its neighbours in the batch within the tolerance. Steps depend on the data: it does not export. Raises
-    CaloforgeError for tolerances that are not positive, and where the solution is not finite.
+    CaloforgeError for tolerances that are not positive, where the solution is not finite, and after `MOST_STEPS`, which
+    tolerances below the precision of x would take.
     """
 
     rtol: float = 1e-5
@@ -193,6 +197,8 @@ class Dopri5(Solver):
                 "The solver Dopri5 chooses its steps by the data and cannot be exported or compiled; set a solver with"
                 " fixed steps, for example Heun."
             )
+        if not x.numel():
+            return x.expand(len(times), *x.shape), 0
         from torchdiffeq import odeint
 
         evaluations = 0
@@ -204,10 +210,13 @@ class Dopri5(Solver):
 
         at = torch.tensor(times, dtype=torch.float64 if x.device.type != "mps" else torch.float32, device=x.device)
         try:
-            states = cast(Tensor, odeint(counted, x, at, rtol=self.rtol, atol=self.atol, method="dopri5"))
+            options = {"max_num_steps": MOST_STEPS}
+            states = cast(
+                Tensor, odeint(counted, x, at, rtol=self.rtol, atol=self.atol, method="dopri5", options=options)
+            )
         except AssertionError as error:
             raise CaloforgeError(
                 f"The solver Dopri5 (rtol={self.rtol:g}, atol={self.atol:g}) found no step small enough ({error}); the"
-                " velocity may not be finite, or the tolerances are below the precision of the numbers."
+                f" velocity may not be finite, or the tolerances are below the precision of {x.dtype}."
             ) from error
         return states, evaluations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import time
 import zipfile
@@ -133,7 +134,8 @@ def generate(
     seen = Seen.of_checkpoint(provenance)
     about = {"recipe": recipe.name, "stage": str(provenance.get("stage", "")), **(seen.attributes() if seen else {})}
     particle = provenance.get("data", {}).get("attributes", {}).get("particle") or model.detector.particle
-    redrawn = _merge(out, pieces, energies, model, settings, about, str(particle))
+    redrawn = _merge(partial / out.name, pieces, energies, model, settings, about, str(particle))
+    os.replace(partial / out.name, out)
     shutil.rmtree(partial)
     return Generated(len(energies), redrawn, seconds)
 

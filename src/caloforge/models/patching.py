@@ -67,6 +67,8 @@ def _runs(detector: Detector) -> list[list[int]]:
 def _check(detector: Detector, run: list[int], size: Patch) -> None:
     shape = (len(run), *detector.layers[run[0]].shape)
     names = ("layers", *_names(detector, run[0]))
+    if len(size) != len(names):
+        raise CaloforgeError(f"The patch {list(size)} has {len(size)} numbers; give {', '.join(names)}.")
     for name, whole, part in zip(names, shape, size, strict=True):
         if part < 1 or whole % part:
             fitting = ", ".join(str(n) for n in range(1, whole + 1) if whole % n == 0)

@@ -287,7 +287,7 @@ def _validated(kind: type[Kind], raw: Any, prefix: Location, where: _Where) -> K
     except ValidationError as error:
         problems = error.errors()
         first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-        location: Location = first["loc"]
+        location: Location = tuple(part for part in first["loc"] if "[" not in str(part))
         named = ".".join(str(part) for part in (*prefix, *location))
         place = where((*prefix, *location))
         if first["type"] == "extra_forbidden":
@@ -297,9 +297,9 @@ def _validated(kind: type[Kind], raw: Any, prefix: Location, where: _Where) -> K
             ) from error
         if first["type"] == "missing":
             raise CaloforgeError(f"{place}: key '{named}' is missing.") from error
-        raise CaloforgeError(
-            f"{place}: {named} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}."
-        ) from error
+        said = first["msg"][0].lower() + first["msg"][1:]
+        end = "" if said.endswith((".", "?")) else "."
+        raise CaloforgeError(f"{place}: {named} is {first['input']!r}: {said}{end}") from error
 
 
 def _keys(kind: type[BaseModel], location: Location) -> list[str]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,7 @@ def train_recipe(
     data, out = Path(data), Path(out)
     detector = load_detector(recipe.detector)
     source = open_showers(data, detector=detector)
+    _say_what_is_not_learned(data, list(source.read(0, 1).conditions), recipe.data.mirrors)
     seed = recipe.stages[0].training.seed
     training_rows, validation_rows = split_rows(data, len(source), dict(source.attributes), recipe.data, seed)
     unknown = [name for name in only if name not in [stage.name for stage in recipe.stages]]
@@ -77,7 +79,7 @@ def train_recipe(
             f"--only {','.join(only)} leaves stages untrained; give --init CHECKPOINT, which has learned them."
         )
     data_sha256 = _sha256(data)
-    _same_run(out, recipe, data_sha256, init, only)
+    claim = _same_run(out, recipe, data_sha256, init, only)
 
     rows = ShowerRows(data, detector, training_rows, turned=recipe.data.turned)
     validation = ShowerRows(data, detector, validation_rows) if len(validation_rows) else None
@@ -92,6 +94,8 @@ def train_recipe(
             f"a shower of {data} deposits {largest:.4g} times its incident energy, beyond model.beta = {beta:g}; "
             f"set model.beta to {largest * 1.01:.4g} or more."
         )
+    _check_objectives(recipe, before, model)
+    write_text(out / "run.json", claim)
     started_from = _start(model, rows, recipe.data.mirrors, init)
 
     provenance: dict[str, Any] = {
@@ -166,6 +170,17 @@ def train_recipe(
     return TrainedRecipe(out, time.monotonic() - start, done)
 
 
+def _say_what_is_not_learned(data: Path, conditions: Sequence[str], mirrors: bool) -> None:
+    """Warn of conditions in a file: models are told the incident energy alone."""
+    if conditions:
+        turned = " and, because of data.mirrors, of their mirror images" if mirrors else ""
+        warnings.warn(
+            f"the showers of {data} depend on {', '.join(sorted(conditions))} as well as on their energy, which no "
+            f"model here is told: it learns the mixture of them{turned}.",
+            stacklevel=3,
+        )
+
+
 def _fresh(recipe: Recipe, stage: str, detector: Detector, seed: int) -> ShowerModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -232,8 +247,20 @@ def _survey(rows: ShowerRows) -> tuple[tuple[float, float], float]:
     return (low, high), largest
 
 
-def _same_run(out: Path, recipe: Recipe, data_sha256: str, init: Path | str | None, only: Sequence[str]) -> None:
-    """Note what the run in `out` is; raise CaloforgeError where another one was started there."""
+def _check_objectives(recipe: Recipe, first: str, model: ShowerModel) -> None:
+    """Raise CaloforgeError where an objective does not fit its factor, as far as stages leave the model as it is."""
+    factors = dict(model.named_factors())
+    for stage in recipe.stages:
+        if recipe.model_of(stage.name) == recipe.model_of(first) and stage.factor in factors:
+            learned = factors[stage.factor].model
+            objective_of(stage, learned, learned)
+
+
+def _same_run(out: Path, recipe: Recipe, data_sha256: str, init: Path | str | None, only: Sequence[str]) -> str:
+    """What is to be noted in `out` of this run, as JSON; raises CaloforgeError where another one was started there.
+
+    It is noted once the model could be built: a recipe that cannot be trained leaves the folder free.
+    """
     plan = recipe.plan()
     init_sha256 = None
     if init is not None:
@@ -255,8 +282,8 @@ def _same_run(out: Path, recipe: Recipe, data_sha256: str, init: Path | str | No
             raise CaloforgeError(
                 f"{out} holds a run with other settings ({difference}); use the same ones to go on, or another folder."
             )
-    else:
-        write_text(noted, json.dumps(now, indent=1) + "\n")
+        now = then
+    return json.dumps(now, indent=1) + "\n"
 
 
 def _fixed(run: Any) -> Any:

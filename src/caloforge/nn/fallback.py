@@ -1,8 +1,9 @@
-"""Whether the CPU kernels apply to some tensors; where not, that is said once."""
+"""Whether the CPU kernels apply to some tensors, which is said once where not; and derivatives beyond the first."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import torch
@@ -38,3 +39,18 @@ def _say_once(found: str) -> None:
         SlowPathWarning,
         stacklevel=4,
     )
+
+
+def gradients_in_plain_torch(
+    plain: Callable[..., tuple[Tensor, ...]], inputs: Sequence[Tensor], gradients: Sequence[Tensor]
+) -> tuple[Tensor | None, ...]:
+    """Gradients of a kernel's inputs through its plain version, which can be differentiated once more.
+
+    plain: called with the inputs. gradients: those of its outputs. Inputs that need none get None. Derivatives are
+    taken at views of the inputs: one input may be made of another (a block's output of what it is added to), and a
+    derivative at the tensors themselves would go that way as well.
+    """
+    own = [tensor.view_as(tensor) for tensor in inputs]
+    needed = [tensor for tensor in own if tensor.requires_grad]
+    found = iter(torch.autograd.grad(plain(*own), needed, gradients, create_graph=True))
+    return tuple(next(found) if tensor.requires_grad else None for tensor in own)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from caloforge.nn.compilation import announced
-from caloforge.nn.fallback import kernels_fit
+from caloforge.nn.fallback import gradients_in_plain_torch, kernels_fit
 from caloforge.nn.rms_norm import EPSILON, gated_norm_plain, split_heads_plain
 
 
@@ -110,7 +110,7 @@ def _remember_norm(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, .
 def _norm_backward(ctx: Any, g_total: Tensor, g_out: Tensor, _: Any) -> tuple[Tensor | None, ...]:
     *inputs, total, inverse = ctx.saved_tensors
     if torch.is_grad_enabled():  # second derivatives were asked for
-        return _again(gated_norm_plain, inputs, (g_total, g_out))
+        return gradients_in_plain_torch(gated_norm_plain, inputs, (g_total, g_out))
     _, y, gate, _, scale = inputs
     return tuple(_gated_norm_gradients(g_total, g_out, total, inverse, y, gate, scale))
 
@@ -124,17 +124,9 @@ def _heads_backward(ctx: Any, g_queries: Tensor, g_keys: Tensor, g_values: Tenso
     joint, scales, inverse = ctx.saved_tensors
     if torch.is_grad_enabled():
         gradients = (g_queries, g_keys, g_values)
-        return *_again(lambda x, s: split_heads_plain(x, s, ctx.heads), [joint, scales], gradients), None
+        plain = partial(split_heads_plain, heads=ctx.heads)
+        return *gradients_in_plain_torch(plain, (joint, scales), gradients), None
     return *_split_heads_gradients(g_queries, g_keys, g_values, joint, scales, inverse), None
-
-
-def _again(
-    plain: Callable[..., tuple[Tensor, ...]], inputs: list[Tensor], gradients: tuple[Tensor, ...]
-) -> tuple[Tensor | None, ...]:
-    """Gradients of the inputs through the plain version, which can be differentiated once more."""
-    needed = [tensor for tensor in inputs if tensor.requires_grad]
-    found = iter(torch.autograd.grad(plain(*inputs), needed, gradients, create_graph=True))
-    return tuple(next(found) if tensor.requires_grad else None for tensor in inputs)
 
 
 _gated_norm.register_autograd(_norm_backward, setup_context=_remember_norm)

@@ -81,6 +81,8 @@ def _remember(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 
 def _backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
     x, weight, mask = ctx.saved_tensors
+    if torch.is_grad_enabled():  # second derivatives were asked for
+        return g @ (weight * mask), (g.t() @ x) * mask, g.sum(0), None, None
     gx, gw = _gradients(g.contiguous(), x, weight, mask, ctx.plan)
     return gx, gw, g.sum(0), None, None
 

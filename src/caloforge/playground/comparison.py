@@ -175,6 +175,9 @@ def compare(
         seed: [toy.draw(settings.samples, numpy_generator(seed, purpose)) for purpose in ("toy data", "toy floor")]
         for seed in seeds
     }
+    for coupling in settings.couplings.values():
+        pair = torch.from_numpy(points[seeds[0]][0][:2]).float()
+        coupling.order(torch.zeros_like(pair), pair, {}, numpy_generator(settings.seed, "toy probe"))
     floor = Measured(tuple(wasserstein(*points[seed]) for seed in seeds))
     found = {}
     for label, coupling in settings.couplings.items():

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
 from caloforge.playground.comparison import Comparison, Found
 
@@ -17,17 +17,20 @@ COLOURS = ("#d1495b", "#8d6a9f", "#00798c", "#edae49", "#66a182", "#2e4057")
 GREY, INK = "#b8bdc4", "#2e3440"
 SHOWN_STEPS = 4
 CELL = 2.15
+NARROWEST = 9.0
+"""Inches that the two panels of numbers need beside each other."""
 
 
 def draw(comparison: Comparison) -> Figure:
     """The figure: a row for each coupling (trajectories, then samples after few steps), two panels of numbers below."""
     rows, steps = len(comparison.found), _shown(comparison)
     columns = 1 + len(steps)
-    width, height = CELL * columns + 0.75, CELL * rows + 3.9
+    across, height = CELL * columns + 0.75, CELL * rows + 3.9
+    width = max(across, NARROWEST)
     figure = Figure(figsize=(width, height))
     flat = comparison.data.shape[1] == 1
     top = figure.add_gridspec(
-        rows, columns, left=0.62 / width, right=1 - 0.12 / width, top=1 - 0.72 / height,
+        rows, columns, left=0.62 / width, right=(across - 0.12) / width, top=1 - 0.72 / height,
         bottom=1 - (0.72 + CELL * rows) / height, wspace=0.07, hspace=0.07,
     )  # fmt: skip
     for row, (name, found) in enumerate(comparison.found.items()):
@@ -175,7 +178,7 @@ def _departure(axes: Any, comparison: Comparison) -> None:
     _frame(axes)
     axes.set_yscale("log")
     low, high = axes.get_ylim()
-    axes.set_ylim(low, high * (high / low) ** 0.35)
+    axes.set_ylim(low, high * (high / low) ** (0.05 + 0.1 * len(comparison.found)))
     axes.set_xlim(0, 1)
     axes.set_xlabel("t (0: noise, 1: data)", fontsize=9, color=INK)
     axes.set_title("departure from the straight line; S is its mean over t", fontsize=10, color=INK, loc="left")
@@ -207,11 +210,13 @@ def _distances(axes: Any, comparison: Comparison) -> None:
     axes.set_xticks(steps, [str(number) for number in steps])
     axes.xaxis.set_minor_locator(NullLocator())
     low, high = axes.get_ylim()
-    ticks = [t for t in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10) if low <= t <= high]
+    coarse = [t for t in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10) if low <= t <= high]
+    fine = [t for t in MaxNLocator(5).tick_values(low, high) if low <= t <= high]
+    ticks = coarse if len(coarse) > 1 else fine
     axes.set_yticks(ticks)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     solver = type(comparison.settings.solver).__name__
     axes.set_xlabel(f"steps of {solver}", fontsize=9, color=INK)
     axes.set_title("W2 to the data", fontsize=10, color=INK, loc="left")
-    axes.legend(fontsize=8, frameon=False, loc="upper right", labelcolor=INK, borderaxespad=0.1)
+    axes.legend(fontsize=8, frameon=False, loc="best", labelcolor=INK, borderaxespad=0.1)

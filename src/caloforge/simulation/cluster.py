@@ -39,7 +39,7 @@ def run_on_dask(address: str) -> Callable[[Plan, Sequence[Chunk], Callable[[Chun
             futures = {client.submit(remote_chunk, manifest, chunk.index, pure=False): chunk for chunk in chunks}
             try:
                 for future in as_completed(list(futures)):
-                    content, problem = future.result()
+                    content, problem = _result(future, futures[future])
                     if problem:
                         raise CaloforgeError(problem)
                     chunk = futures[future]
@@ -50,6 +50,19 @@ def run_on_dask(address: str) -> Callable[[Plan, Sequence[Chunk], Callable[[Chun
                 client.cancel(list(futures))
 
     return run
+
+
+def _result(future: Any, chunk: Chunk) -> tuple[bytes, str]:
+    """What `remote_chunk` gave, or why the cluster did not get that far."""
+    try:
+        content, problem = future.result()
+        return content, problem
+    except Exception as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        return b"", (
+            f"Chunk {chunk.index} failed on the Dask cluster ({said}); finished ones are kept: once its workers run, "
+            "with the caloforge of this machine, the same command goes on."
+        )
 
 
 def remote_chunk(manifest: str, index: int) -> tuple[bytes, str]:

@@ -16,6 +16,8 @@ PHYSICS = (EM, HADRONIC)
 
 def geant4_name(particle: str) -> str:
     """Geant4's name of a particle ("photon" is its "gamma"); raises CaloforgeError for unknown ones."""
+    if not particle:
+        raise CaloforgeError("the detector does not say which particle it is for; give --particle, e.g. e-.")
     name = _ALIASES.get(particle, particle)
     known = (*_ELECTROMAGNETIC, *_CHARGED_LEPTONS, *_HADRONS)
     if name not in known:

@@ -87,7 +87,7 @@ class Plan:
         return {
             "schema": SCHEMA,
             "request": self.request.document(),
-            "geant4_data": {"folder": str(self.tables.root), "sets": self.tables.origin()},
+            "geant4_data": {"folder": self.tables.name, "sets": self.tables.origin()},
             "chunks": [asdict(chunk) for chunk in self.chunks],
         }
 
@@ -101,14 +101,16 @@ class Plan:
             write_text(manifest, json.dumps(self.document(), indent=1) + "\n")
             return
         before = _read(manifest)
-        for part, name in ((before["request"], "request"), (before["geant4_data"]["sets"], "Geant4 tables")):
-            now = self.request.document() if name == "request" else self.tables.origin()
+        for part, now, name in (
+            (before["request"], self.request.document(), "another request"),
+            (before["geant4_data"]["sets"], self.tables.origin(), "other Geant4 tables"),
+        ):
             changed = [key for key in {**part, **now} if part.get(key) != now.get(key)]
             if changed:
                 key = changed[0]
                 was, new = _short(part.get(key)), _short(now.get(key))
                 raise CaloforgeError(
-                    f"{self.folder} was begun with another {name} ({key} was {was} and is {new}); "
+                    f"{self.folder} was begun with {name} ({key} was {was} and is {new}); "
                     "give the same one to go on, or remove the folder to start again."
                 )
 
@@ -133,6 +135,7 @@ def _read(manifest: Path) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
         schema = document["schema"]
+        document["request"]["detectors"], document["geant4_data"]["sets"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CaloforgeError(
             f"{manifest} is no manifest of a simulation ({error}); name the folder that `caloforge simulate` began."

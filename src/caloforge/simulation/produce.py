@@ -57,7 +57,14 @@ def output_files(out: Path, request: Request) -> tuple[Path, ...]:
             f"--out {out} is one file for the detectors {names}; write {PLACEHOLDER} into its name, "
             f"e.g. electrons-{PLACEHOLDER}.hdf5."
         )
-    return tuple(out.with_name(out.name.replace(PLACEHOLDER, detector.name)) for detector in request.detectors)
+    files = tuple(out.with_name(out.name.replace(PLACEHOLDER, detector.name)) for detector in request.detectors)
+    twice = next((file for k, file in enumerate(files) if file in files[:k]), None)
+    if twice is not None:
+        raise CaloforgeError(
+            f"--detector names two detectors that would both be written to {twice}; name each once, or give them "
+            "different names in their files."
+        )
+    return files
 
 
 def partial_folder(out: Path) -> Path:
@@ -70,11 +77,12 @@ def make_plan(request: Request, out: Path, tables: Tables) -> Plan | None:
 
     Raises CaloforgeError where files belong to another run, and where the disk is too small.
     """
-    there = [_is_ours(file, request) for file in output_files(out, request)]
+    there = [_is_ours(file, request, tables) for file in output_files(out, request)]
     if all(there):
+        shutil.rmtree(partial_folder(out), ignore_errors=True)
         return None
     plan = Plan(partial_folder(out), request, tables)
-    _check_disk(out.parent, request)
+    _check_disk(out.parent, request, sum(file.stat().st_size for file in plan.folder.glob("chunk-*.npz")))
     plan.begin()
     return plan
 
@@ -108,13 +116,14 @@ def produce(request: Request, out: Path, tables: Tables, run: Runner, progress: 
 def merge(plan: Plan, out: Path) -> Produced:
     """Write the finished chunks into one file per detector, with a sidecar each, and remove the folder.
 
+    Files grow in the plan's folder, so that a kill leaves nothing beside it.
     Raises CaloforgeError where a chunk is missing or damaged.
     """
     request, files = plan.request, output_files(out, plan.request)
     seconds: list[np.ndarray[Any, Any]] = []
     facts: dict[str, set[str]] = {"geant4": set(), "slow_because": set()}
     for k, (file, detector) in enumerate(zip(files, request.detectors, strict=True)):
-        with ShowerWriter(file, detector, attributes=_attributes(plan)) as writer:
+        with ShowerWriter(plan.folder / file.name, detector, attributes=_attributes(plan)) as writer:
             for chunk in plan.chunks:
                 arrays = read_chunk(plan.file(chunk.index), chunk)
                 if arrays is None:
@@ -136,6 +145,8 @@ def merge(plan: Plan, out: Path) -> Produced:
     cpu = np.concatenate(seconds)
     for file in files:
         write_text(sidecar(file), json.dumps(_sidecar(plan, cpu, facts), indent=1) + "\n")
+    for file in files:
+        os.replace(plan.folder / file.name, file)
     shutil.rmtree(plan.folder)
     return Produced(files, len(request), float(cpu.sum()))
 
@@ -164,6 +175,8 @@ def _attributes(plan: Plan) -> dict[str, Any]:
         "geant4_commands": json.dumps(plan.tables.commands()),
         "request": request.fingerprint(),
     }
+    if request.n is not None:
+        facts["number"] = request.n
     if request.turned:
         facts |= {"turned": request.turned, "showers_turned_first_row": 0}
     return facts
@@ -176,7 +189,7 @@ def _sidecar(plan: Plan, cpu: np.ndarray[Any, Any], facts: dict[str, set[str]]) 
     return {
         "schema": 1,
         **_attributes(plan),
-        "geant4_data": {"folder": str(plan.tables.root), "sets": plan.tables.origin()},
+        "geant4_data": {"folder": plan.tables.name, "sets": plan.tables.origin()},
         "geant4_commands": plan.tables.commands(),
         "geant4": sorted(facts["geant4"]),
         "detectors": {each.name: each.fingerprint() for each in request.detectors},
@@ -208,35 +221,44 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def _is_ours(file: Path, request: Request) -> bool:
-    """Whether a file is there; raises CaloforgeError where it is not this request's."""
+def _is_ours(file: Path, request: Request, tables: Tables) -> bool:
+    """Whether a file is there; raises CaloforgeError where it is not this request's, or of other tables."""
     if not file.exists():
         return False
     try:
         with h5py.File(file, "r", locking=False) as opened:
-            found = opened.attrs.get("request")
+            found, data = opened.attrs.get("request"), opened.attrs.get("geant4_data")
     except OSError:
-        found = None
+        found, data = None, None
     if found != request.fingerprint():
         raise CaloforgeError(
             f"{file} exists and belongs to another run; choose another --out, or remove the file first."
         )
+    if data != json.dumps(tables.origin()):
+        raise CaloforgeError(
+            f"{file} exists and was made with other Geant4 tables ({data}, not {json.dumps(tables.origin())}); choose "
+            "another --out, or remove the file first."
+        )
     return True
 
 
-def _check_disk(folder: Path, request: Request) -> None:
-    """Raise CaloforgeError where chunks and files together would not fit on the disk."""
+def _check_disk(folder: Path, request: Request, finished: int) -> None:
+    """Raise CaloforgeError where chunks, beyond those finished (in bytes), and files would not fit on the disk."""
     voxels = sum(detector.n_voxels for detector in request.detectors) * (1 + request.turned)
-    needed = 2 * _SHARE_KEPT * _BYTES_PER_VOXEL * voxels * len(request)
+    needed = max(0.0, 2 * _SHARE_KEPT * _BYTES_PER_VOXEL * voxels * len(request) - finished)
     there = folder
     while not there.exists():
         there = there.parent
     free = shutil.disk_usage(there).free
     if needed > free:
         raise CaloforgeError(
-            f"{len(request):,} showers of {voxels:,} voxels need up to {needed / 1e9:.1f} GB in {folder}, but "
-            f"{free / 1e9:.1f} GB are free; free some space, choose another folder, or simulate fewer."
+            f"{len(request):,} showers of {voxels:,} voxels need up to {_size(needed)} in {folder}, but "
+            f"{_size(free)} are free; free some space, choose another folder, or simulate fewer."
         )
+
+
+def _size(n_bytes: float) -> str:
+    return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.3g} MB"
 
 
 def _quiet(chunk: Chunk) -> None:

@@ -17,6 +17,7 @@ from caloforge.errors import CaloforgeError
 from caloforge.randomness import numpy_generator, stream_seed
 from caloforge.registry import nearest
 from caloforge.showers.energies import parse_energies
+from caloforge.simulation.grid import Grid
 from caloforge.simulation.laws import Law, parse_law
 from caloforge.simulation.particles import EM, geant4_name, require_physics
 from caloforge.simulation.steps import MIDPOINT, POINTS, PRESTEP
@@ -82,8 +83,10 @@ class Request:
                     f"'{self.detectors[0].name}' and '{detector.name}' are built differently and cannot score the same "
                     "showers; simulate them one by one."
                 )
+            self._check_layers(detector)
         self._check_energies()
         self._check_angles()
+        self._check_shifts()
         if self.turned < 0:
             raise CaloforgeError(f"--turned is {self.turned}; give 0 or more.")
         if self.turned and not self._round:
@@ -135,6 +138,15 @@ class Request:
     def _round(self) -> bool:
         return not self.barrel and self.perpendicular and self.smear_law.is_zero
 
+    def _check_layers(self, detector: Detector) -> None:
+        behind = Grid.of(detector).fronts_mm >= self.construction.depth_mm
+        if behind.any():
+            layer = detector.layers[int(behind.argmax())]
+            raise CaloforgeError(
+                f"Layer '{layer.name}' of '{detector.name}' begins at {layer.front_mm:g} mm, behind its last plate, "
+                f"which ends at {self.construction.depth_mm:g} mm; correct the layers' depths or the plates."
+            )
+
     def _check_energies(self) -> None:
         energies = self.energies_mev
         outside = (energies < LOWEST_MEV) | (energies > HIGHEST_MEV)
@@ -160,6 +172,16 @@ class Request:
                 raise CaloforgeError(
                     f"--theta {self.theta} reaches {math.degrees(theta):g} degrees, but {limit}; choose other angles."
                 )
+
+    def _check_shifts(self) -> None:
+        largest, construction = self.smear_law.largest, self.construction
+        limit_mm = construction.front_mm if self.barrel else construction.width_mm / 2
+        if largest >= limit_mm:
+            where = "inside its inner radius" if self.barrel else "on its plates"
+            raise CaloforgeError(
+                f"--smear {self.smear} reaches {largest:g} mm, but particles of '{self.detectors[0].name}' must start "
+                f"{where} (below {limit_mm:g} mm); choose smaller shifts."
+            )
 
     def __len__(self) -> int:
         return len(self.energies_mev)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,8 +136,6 @@ DATA_SETS: tuple[DataSet, ...] = (
 )
 """All data sets of Geant4 11.4, as its build lists them; checksums: those of the Homebrew formula `geant4`."""
 
-_LOWEST_BYTES = 10
-
 
 def install_folder() -> Path:
     """Where `caloforge geant4-data install` puts the official tables unless it is told otherwise."""
@@ -155,6 +154,11 @@ class Tables:
     def built_in(self) -> bool:
         """Whether these are the tables that come along."""
         return self.root == _BUILT_IN
+
+    @property
+    def name(self) -> str:
+        """What `find_tables` finds these tables by, on another machine as well where they come along."""
+        return SUBSET if self.built_in else str(self.root)
 
     def origin(self) -> dict[str, str]:
         """Data sets by name: the folder's own name, which carries the version, or what the subset says of itself."""
@@ -186,7 +190,7 @@ def find_tables(place: str | Path | None = None) -> Tables:
     Raises CaloforgeError where there are none.
     """
     named = str(place) if place is not None else os.environ.get(VARIABLE, "")
-    root = _BUILT_IN if named == SUBSET else Path(named).expanduser() if named else install_folder()
+    root = _BUILT_IN if named == SUBSET else Path(named).expanduser().absolute() if named else install_folder()
     folders = {}
     for each in DATA_SETS:
         for name in (each.folder, each.name):
@@ -215,15 +219,24 @@ def require_sets(tables: Tables, hadronic: bool) -> None:
 
 
 def require_elements(tables: Tables, elements: Iterable[int]) -> None:
-    """Raise CaloforgeError where a low-energy table of one of the elements (atomic numbers) is missing or cut short."""
+    """Raise CaloforgeError where a low-energy table of one of the elements (atomic numbers) is missing or cut short.
+
+    Tables that say at their head how many numbers follow are read through: Geant4 takes what there is of them.
+    """
     low_energy = tables.folders["G4EMLOW"]
     newest = (low_energy / "epics2017").is_dir()
     photoelectric = "epics2017/phot" if newest else "livermore/phot_epics2014"
     rayleigh = "epics2017/rayl" if newest else "livermore/rayl"
     for z in sorted(set(elements)):
-        for file in (f"brem_SB/br{z}", f"{photoelectric}/pe-cs-{z}.dat", f"{rayleigh}/re-cs-{z}.dat"):
+        for file, declared in (
+            (f"brem_SB/br{z}", _in_plane),
+            (f"{photoelectric}/pe-cs-{z}.dat", _in_vector),
+            (f"{photoelectric}/pe-low-{z}.dat", _in_shells),
+            (f"{photoelectric}/pe-high-{z}.dat", _in_shells),
+            (f"{rayleigh}/re-cs-{z}.dat", _in_vector),
+        ):
             table = low_energy / file
-            if table.is_file() and table.stat().st_size > _LOWEST_BYTES:
+            if table.is_file() and _is_whole(table, declared):
                 continue
             state = "is damaged" if table.exists() else "is missing"
             hint = "; the tables that come along hold the elements of the presets only" if tables.built_in else ""
@@ -231,3 +244,28 @@ def require_elements(tables: Tables, elements: Iterable[int]) -> None:
                 f"The Geant4 table {table} of the element with Z = {z} {state}{hint}; "
                 "run `caloforge geant4-data install` and leave out --geant4-data."
             )
+
+
+def _is_whole(table: Path, declared: Callable[[list[str]], int]) -> bool:
+    """Whether a table holds numbers, and as many as its head declares."""
+    words = table.read_text(encoding="latin-1").split()
+    try:
+        return len(words) >= declared(words) and math.isfinite(float(words[-1]))
+    except (ValueError, IndexError):
+        return False
+
+
+def _in_plane(words: list[str]) -> int:
+    """Numbers in a table over two axes: type, their lengths, both axes, values (Geant4's G4Physics2DVector)."""
+    x, y = int(words[1]), int(words[2])
+    return 3 + x + y + x * y
+
+
+def _in_vector(words: list[str]) -> int:
+    """Numbers in a table over one axis: its ends, its length, the length again, pairs (Geant4's G4PhysicsVector)."""
+    return 4 + 2 * int(words[2])
+
+
+def _in_shells(words: list[str]) -> int:
+    """Numbers in a table of shells: how many there are and how many are used, an energy, seven numbers a shell."""
+    return 3 + 7 * int(words[1])

@@ -89,15 +89,20 @@ def claim(out: Path, settings: Mapping[str, Any], documents: Mapping[str, str]) 
                 "resume with the old value or choose another folder."
             )
     for name in sorted({*compared, *before["documents"]}):
-        was, now = before["documents"].get(name), compared.get(name)
+        was, now = (_settled(documents.get(name, "")) for documents in (before["documents"], compared))
         if was != now:
-            pairs = zip_longest((was or "").splitlines(), (now or "").splitlines(), fillvalue="")
+            pairs = zip_longest(was, now, fillvalue="")
             number, (left, right) = next((n, pair) for n, pair in enumerate(pairs, 1) if pair[0] != pair[1])
             raise CaloforgeError(
                 f"{out} holds a run whose {name} differs in line {number} ('{left.strip()}', now '{right.strip()}'); "
                 "resume with the old value or choose another folder."
             )
     return True
+
+
+def _settled(document: str) -> list[str]:
+    """Lines of a document, empty where they say a setting that may change, such as `workers: 2` in a recipe."""
+    return ["" if line.strip().partition(":")[0] in FREE else line for line in document.splitlines()]
 
 
 def _optimizer_tensors(turn: str, optimizer: Optimizer, names: Mapping[int, str]) -> Iterable[tuple[str, Tensor]]:
