@@ -224,7 +224,7 @@ def _results(case: Case, particle: str | None) -> Results:
     (first, top), *rest = case.found.items()
     for entry in case.found.values():
         hasty = " A quick look, with too few showers for a verdict." if case.protocol.quick else ""
-        entry["verdict"] = verdict(entry) + hasty
+        entry["verdict"] = verdict({**entry, "compared": case.n}) + hasty
     sizes = {"training": case.training, "floor": case.floor}
     return dict(
         plain(

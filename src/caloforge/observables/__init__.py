@@ -13,6 +13,7 @@ from caloforge.observables.binning import (
 from caloforge.observables.clusters import Clusters, cluster_threshold_mev, find_clusters
 from caloforge.observables.feature_table import FeatureTable
 from caloforge.observables.features import Features, features_of, high_level
+from caloforge.observables.floor_scale import floor_scale
 from caloforge.observables.separation import (
     Comparison,
     compare,
@@ -42,6 +43,7 @@ __all__ = [
     "energy_edges",
     "features_of",
     "find_clusters",
+    "floor_scale",
     "high_level",
     "known_as",
     "layer_sums",

@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.observables import comparison_kernel
-from caloforge.observables.bootstrap import blocks_drawn_again, draws
+from caloforge.observables.bootstrap import (
+    block_sums,
+    blocks_drawn_again,
+    draws,
+    scatter_of_noise,
+    without_doubled_noise,
+)
 from caloforge.observables.wasserstein import wasserstein_of_counts
 
 Array = NDArray[np.floating]
@@ -23,7 +29,7 @@ class Comparison:
     """Two histograms with the same edges.
 
     separation:  separation power, eq. 15 of arXiv 2009.03796, in [0, 1]; what lies outside the edges is ignored.
-    error:       its statistical error: standard deviation when the showers of both sides are drawn again.
+    error:       its statistical error, by a bootstrap over the showers of both sides (`without_doubled_noise`).
     chi2_ndf:    chi2 of the two shapes with the errors of both, over the degrees of freedom; None where one is empty.
     wasserstein: Wasserstein-1 distance in the observable's unit, inside and outside; None without values.
     edges:       (B + 1,).
@@ -90,6 +96,8 @@ def compare(
     tables = draws(len(bins) - 1, resamplings, seed)
     first, second, error, distance = comparison_kernel.compared(one, two, bins, *tables)
     inside = [first[1:-1], second[1:-1]]
+    if resamplings:
+        error = without_doubled_noise(float(error), scatter_of_noise(*inside))
     pooled = (inside[0] + inside[1]) / max(float(inside[0].sum()) * float(inside[1].sum()), 1.0)
     entries = np.size(reference), np.size(generated)
     wasserstein = float(distance) if len(one) and len(two) else None
@@ -111,8 +119,16 @@ def compare_counts(
     counted = [side.sum(axis=0, dtype=np.int64) for side in sides]
     error = 0.0
     if resamplings and all(len(side) > 1 for side in sides):
-        rows = (blocks_drawn_again(side[:, 1:-1], BLOCKS, resamplings, seed, k) for k, side in enumerate(sides))
-        error = float(np.std(_separations(*rows), ddof=1))
+        blocks = [block_sums(side[:, 1:-1], BLOCKS) for side in sides]
+        pooled = np.concatenate([part / len(side) * len(part) for part, side in zip(blocks, sides, strict=True)])
+        scatter = []
+        for laws, first in ((blocks, 0), ([pooled, pooled], 2)):
+            rows = (
+                blocks_drawn_again(law, len(part), resamplings, seed, first + k)
+                for k, (law, part) in enumerate(zip(laws, blocks, strict=True))
+            )
+            scatter.append(float(np.std(_separations(*rows), ddof=1)))
+        error = without_doubled_noise(*scatter)
     inside = [counts[1:-1] for counts in counted]
     one, two = (
         _shower_variance(side[:, 1:-1]) / max(int(counts.sum()), 1) ** 2

@@ -332,5 +332,13 @@ def test_verdict_without_classifiers() -> None:
     )
     powers = _powers({str(k): 0.1 for k in range(6)})
     assert verdict({"separation_power": powers}).startswith("All 18 histograms agree")
+    one = {"error": 0.001, "floor": 0.001, "floor_spread": 0.0, "value": 0.0045}
+    many = {f"E layer {k}": {**one, "value": 0.001} for k in range(360)} | {"EC r layer 3": one, "EC r layer 9": one}
+    assert (
+        "360 of 362 histograms of 600 showers agree with Geant4 within their floors, and chance explains the others"
+        in (verdict({"separation_power": many, "compared": 600}))
+    )
+    many["EC r layer 3"] = {**one, "value": 0.02}
+    assert verdict({"separation_power": many}).startswith("2 of 362 histograms differ")
     bare = {"E layer 0": {"value": 0.2, "floor": None}, "E layer 1": {"value": 0.1, "floor": None}}
     assert "E layer 0 differs most" in verdict({"separation_power": bare})

@@ -17,7 +17,9 @@ from caloforge.evaluation.page.reading import (
 )
 from caloforge.evaluation.scores import FEW
 
-SURE = 3.0
+SURE, BEYOND_CHANCE = 3.0, 5.0
+CHANCE = 0.005
+"""Share of histograms that lie three standard errors above their floor though nothing differs."""
 WORDS = ((0.55, "barely"), (0.65, "somewhat"), (0.8, "clearly"), (0.95, "well"), (1.01, "almost always"))
 PLAIN = {
     "E": "layer energies", "Etot / Einc": "total response", "voxel distribution": "voxel energies",
@@ -30,7 +32,8 @@ def verdict(results: Mapping[str, Any]) -> str:
 
     With classifiers: whether the headline AUC lies above its floor by two standard errors; if not, whether the error
     is small enough (at most 0.01) to say more than that nothing was seen. Without: how many separation powers lie
-    three standard errors above their floor. Where: the layers, observables and energies that hold most of the excess.
+    three standard errors above their floor, unless chance explains as many and none lies five above it. Where: the
+    layers, observables and energies that hold most of the excess.
     """
     best = headline(results)
     if best is None:
@@ -64,10 +67,17 @@ def _of_histograms(results: Mapping[str, Any]) -> str:
             f"(separation power {powers[worst]['value']:.4f}){_memory(results)}."
         )
     far, _ = above_floor(known.values())
+    expected, largest = CHANCE * len(known), max(excess(one) for one in known.values())
+    n = f" of {results['compared']:,} showers" if results.get("compared") else ""
     if not far:
-        text = f"All {len(known)} histograms agree with Geant4 within their floors"
+        text = f"All {len(known)} histograms{n} agree with Geant4 within their floors"
+    elif far <= expected + 3 * math.sqrt(expected) and largest <= BEYOND_CHANCE:
+        text = (
+            f"{len(known) - far} of {len(known)} histograms{n} agree with Geant4 within their floors, and chance"
+            f" explains the other{'s' if far > 1 else ''}"
+        )
     else:
-        text = f"{far} of {len(known)} histograms differ from Geant4 by more than their floors{_where(results)}"
+        text = f"{far} of {len(known)} histograms{n} differ from Geant4 by more than their floors{_where(results)}"
     return f"{text} (no classifier was asked for){_memory(results)}."
 
 

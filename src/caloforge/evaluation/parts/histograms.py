@@ -8,7 +8,7 @@ import numpy as np
 
 from caloforge.evaluation.case import Case, Rows
 from caloforge.evaluation.separations import VOXELS, Binned, separations
-from caloforge.observables import BINNINGS, Comparison, as_lists
+from caloforge.observables import BINNINGS, Comparison, as_lists, floor_scale
 from caloforge.observables.separation import RESAMPLINGS
 
 
@@ -70,18 +70,19 @@ def _floors(case: Case, bins: Any, edges: Any, advance: Any) -> dict[str, tuple[
         n, source, draws = pair.n, pair.source, draw + 1
         if pair.whole:
             break
-    scale = n / case.n
+    share = n / case.n
     case.results["floor_of_separations"] = {"n": n, "source": source, "draws": draws}
-    if scale < 1:
+    if share < 1:
         case.notes.append(
-            f"Floors of the separation powers come from halves of the reference, {n:,} showers each, and are "
-            f"multiplied by {scale:.3g}, since a floor falls with the number of showers; give --floor or --training."
+            f"Floors of the separation powers come from halves of the reference, {n:,} showers each, and are scaled "
+            f"to the {case.n:,} compared, since a floor falls with the number of showers; give --floor or --training."
         )
     case.floor_comparisons = first
+    scales = {name: floor_scale(one, 1 / share) if share < 1 else 1.0 for name, one in first.items()}
     return {
         name: (
-            scale * float(np.mean(values)),
-            scale * (float(np.std(values, ddof=1)) if len(values) > 1 else first[name].error),
+            scales[name] * float(np.mean(values)),
+            scales[name] * (float(np.std(values, ddof=1)) if len(values) > 1 else first[name].error),
             first[name].chi2_ndf,
         )
         for name, values in found.items()
