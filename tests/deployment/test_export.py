@@ -77,7 +77,7 @@ def test_openvino_computes_in_bfloat16_where_the_processor_does(tmp_path: Path) 
 def test_a_processor_without_bfloat16_is_told_before_anything_else(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("caloforge.deployment.runtimes.openvino._capabilities", lambda: ["FP32"])
+    monkeypatch.setattr("caloforge.deployment.runtimes.openvino.capabilities", lambda: ["FP32"])
     with pytest.raises(CaloforgeError, match="needs a processor that computes in bfloat16"):
         export("no-such-checkpoint", "openvino", tmp_path / "out", precision="bf16")
     assert not list(tmp_path.iterdir())

@@ -240,6 +240,15 @@ def test_exports_with_any_batch_and_without_kernels() -> None:
         assert torch.allclose(program.module()(*given), made(*given), atol=1e-5)
 
 
+def test_a_trace_has_what_the_kernels_do() -> None:
+    """The kernels without gradients are called past torch, where TorchScript's tracer would miss them."""
+    made = network(depth=1).eval()
+    given = inputs(5)
+    with torch.no_grad():
+        traced = torch.jit.trace(made, given, check_trace=False)
+        assert torch.allclose(traced(*given), made(*given), atol=1e-5)
+
+
 def test_bfloat16_stays_close() -> None:
     made = network()
     x, t, context = inputs()

@@ -140,9 +140,22 @@ def test_folder_of_a_benchmark_that_runs(tmp_path: Path) -> None:
             benchmark(of_decoder("3x4"), Settings(("pytorch",)), tmp_path)
 
 
+def test_a_processor_without_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenVINO would compute in float32 there without a word."""
+    monkeypatch.setattr("caloforge.deployment.runtimes.openvino.capabilities", lambda: ["FP32"])
+    with pytest.raises(CaloforgeError, match="'openvino-bf16' cannot be used: .*does not compute in bfloat16"):
+        choose_runtimes(["openvino-bf16"])
+    chosen, absent = choose_runtimes(None)
+    assert "openvino" in chosen and "openvino-bf16" not in chosen
+    assert "does not compute in bfloat16" in absent["openvino-bf16"]
+
+
 def test_times_of_geant4(tmp_path: Path) -> None:
     showers = tmp_path / "showers.hdf5"
-    with pytest.raises(CaloforgeError, match="does not say how long Geant4 took"):
+    with pytest.raises(CaloforgeError, match=r"--geant4-file .*showers.hdf5 is no file"):
+        geant4_time(showers)
+    showers.touch()
+    with pytest.raises(CaloforgeError, match=r"does not say how long Geant4 took \(No such file or directory\)"):
         geant4_time(showers)
     beside = tmp_path / "showers.hdf5.provenance.json"
     beside.write_text(json.dumps({"cpu_seconds": {"mean_per_shower": 1.5}}), encoding="utf-8")

@@ -15,8 +15,9 @@ class SlowPathWarning(UserWarning):
 
 
 def kernels_fit(*tensors: Tensor) -> bool:
-    """Whether all tensors are float32 on a CPU, and nobody traces a graph through them."""
-    if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack():
+    """Whether all tensors are float32 on a CPU, and nobody traces a graph through them: a trace would miss a kernel that
+    is called past torch."""
+    if torch.compiler.is_compiling() or torch.jit.is_tracing() or torch._C._functorch.peek_interpreter_stack():
         return False
     return all(tensor.dtype == torch.float32 and tensor.device.type == "cpu" for tensor in tensors)
 

@@ -42,11 +42,17 @@ def geant4_time(path: Path) -> float:
     from caloforge.simulation.produce import sidecar
 
     beside = sidecar(path)
+    if not (path.is_file() or beside.is_file()):
+        raise CaloforgeError(
+            f"--geant4-file {path} is no file; give one that `caloforge simulate` wrote, or the time with "
+            "--geant4-seconds."
+        )
     try:
         seconds = float(json.loads(beside.read_text(encoding="utf-8"))["cpu_seconds"]["mean_per_shower"])
     except (OSError, ValueError, KeyError, TypeError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or error
         raise CaloforgeError(
-            f"{beside} does not say how long Geant4 took ({error}); give a file that `caloforge simulate` wrote, or "
+            f"{beside} does not say how long Geant4 took ({why}); give a file that `caloforge simulate` wrote, or "
             "the time with --geant4-seconds."
         ) from error
     return seconds

@@ -28,7 +28,7 @@ class OpenVino(Runtime):
     def require_precision(self, precision: str) -> None:
         """Also raise where this processor does not compute in the precision."""
         super().require_precision(precision)
-        if precision == "bf16" and "BF16" not in _capabilities():
+        if precision == "bf16" and "BF16" not in capabilities():
             raise CaloforgeError(
                 "--precision bf16 needs a processor that computes in bfloat16, which OpenVINO says this one does not; "
                 "leave it out, or export on another machine."
@@ -70,7 +70,7 @@ class OpenVino(Runtime):
         return call
 
 
-def _capabilities() -> list[str]:
+def capabilities() -> list[str]:
     """What OpenVINO finds that the processor computes in."""
     import openvino
 

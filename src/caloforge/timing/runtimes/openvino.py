@@ -54,6 +54,15 @@ class OpenVinoBf16(OpenVino):
     precision = "bfloat16"
     flags = "INFERENCE_PRECISION_HINT=bf16, one stream, latency"
 
+    def missing(self) -> str | None:
+        """Also where the processor does not compute in bfloat16, and float32 would be measured under this name."""
+        from caloforge.deployment.runtimes.openvino import capabilities
+
+        absent = super().missing()
+        if absent is None and "BF16" not in capabilities():
+            absent = "OpenVINO finds that this processor does not compute in bfloat16; leave it out"
+        return absent
+
     def tolerance(self, work: Work) -> float:
         """bfloat16 has eight bits."""
         return 0.05
