@@ -19,7 +19,7 @@ from statistics import median
 
 import numpy as np
 import torch
-from harness import Goals, quick, seconds, setting, spread
+from harness import Goals, dense_products, quick, seconds, setting, spread
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -69,34 +69,23 @@ def ours(table: Tensor, labels: Tensor, settings: ClassifierSettings) -> Callabl
     return epoch
 
 
-def products(settings: ClassifierSettings) -> Callable[[], None]:
+def products(settings: ClassifierSettings) -> Callable[[], object]:
     """The matrix products of the dense network in float32, forward and backward, but for the inputs' gradient."""
-    sizes = [(1 + DETECTOR.n_voxels, settings.hidden)] + settings.layers * [(settings.hidden, settings.hidden)]
-    triples = [
-        (torch.randn(settings.batch, a), torch.randn(a, b), torch.randn(settings.batch, b)) for a, b in sizes
-    ]  # fmt: skip
-
-    def run() -> None:
-        for _ in range(STEPS):
-            for index, (x, w, g) in enumerate(triples):
-                torch.mm(x, w)
-                torch.mm(x.t(), g)
-                if index:
-                    torch.mm(g, w.t())
-
-    return run
+    sizes = [(1 + DETECTOR.n_voxels, settings.hidden), *settings.layers * [(settings.hidden, settings.hidden)]]
+    step = dense_products(settings.batch, sizes, all_gradients=False)
+    return lambda: [step() for _ in range(STEPS)]
 
 
 def main() -> int:
     """Time, print, judge."""
-    short = quick(__doc__ or "")
+    short = quick(__doc__)
     print(setting(["torch", "numpy"]))
     goals = Goals("classifiers")
     for kind, batch, goal in (("low", 1000, 1.7), ("resnet", 50, 5.0)):
         settings = ClassifierSettings(kind, batch=batch)
         table = showers(batch * STEPS)
         labels = (torch.arange(len(table)) < len(table) // 2).float()
-        runs = {
+        runs: dict[str, Callable[[], object]] = {
             "plain, float64": plain(table, labels, settings),
             "ours, float64": ours(table, labels, replace(settings, precision="float64")),
             "ours, float32": ours(table, labels, settings),

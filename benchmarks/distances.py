@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 
 import numpy as np
-from harness import Goals
+from harness import Goals, clocked
 from numpy.typing import NDArray
 
 from caloforge.evaluation.frechet import FrechetSettings, fpd
@@ -30,16 +27,6 @@ def recipe(seed: int, scale: float, shift: float, n: int = 30_000) -> Floats:
     return x
 
 
-def clocked(run: Callable[[], tuple[float, float]], repeats: int = 1) -> tuple[float, float]:
-    """What was found, and the seconds it took (median)."""
-    times = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        found, _ = run()
-        times.append(time.perf_counter() - began)
-    return found, median(times)
-
-
 def measure(goals: Goals, samples: list[tuple[Floats, Floats]], batch_size: int) -> None:
     """Time both distances on every pair of samples with one thread on either side; `batch_size` of KPD.
 
@@ -56,7 +43,7 @@ def measure(goals: Goals, samples: list[tuple[Floats, Floats]], batch_size: int)
         label = f"with {a.shape[1]} features"
         few, repeats = (5, 3) if a.shape[1] < 100 else (1, 1)
         _, fast = clocked(lambda a=a, b=b: fpd(a, b, settings=whole, threads=1), repeats)
-        value, slow = clocked(lambda a=a, b=b, few=few: plain.fpd(a, b, whole.min_samples, batches=few))
+        (value, _), slow = clocked(lambda a=a, b=b, few=few: plain.fpd(a, b, whole.min_samples, batches=few))
         error = abs(fpd(a, b, settings=FrechetSettings(batches=few), threads=1)[0] - value) / max(value, SMALLEST)
         report(goals, f"FPD {label}", len(a), fast, slow * whole.batches / few, error)
         _, fast = clocked(lambda a=a, b=b: kpd(a, b, settings=batches, threads=1))

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from harness import Goals, quick, seconds, setting, spread
+from harness import Goals, quick, ratio_of_turns, seconds, setting, spread
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -161,15 +161,12 @@ def main() -> int:
     goals = Goals("dit_step")
     for kind in ("training", "sampling"):
         ours, plain, bound = (times[f"{name}, {kind} step"] for name in ("DiT", "plain", "products"))
-        goals.at_least(f"speed beside the plain one, {kind} step", _ratio(plain, ours), 1.0)
-        goals.at_most(f"time over that of the matrix products alone, {kind} step", _ratio(ours, bound), PRODUCTS_GOAL)
+        goals.at_least(f"speed beside the plain one, {kind} step", ratio_of_turns(plain, ours), 1.0)
+        goals.at_most(
+            f"time over that of the matrix products alone, {kind} step", ratio_of_turns(ours, bound), PRODUCTS_GOAL
+        )
     on_gpu(layout, goals)
     return goals.finish()
-
-
-def _ratio(above: list[float], below: list[float]) -> float:
-    """Median over the turns of the ratio of two runs that stood side by side."""
-    return statistics.median(a / b for a, b in zip(above, below, strict=True))
 
 
 if __name__ == "__main__":

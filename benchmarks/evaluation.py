@@ -25,13 +25,12 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import h5py
 import numpy as np
 from distances import measure, recipe
-from harness import Goals, quick, setting
+from harness import Goals, clocked, quick, setting
 from numpy.typing import NDArray
 
 from caloforge.detectors import preset
@@ -114,20 +113,10 @@ def write(folder: Path, name: str, showers: Showers) -> dict[str, Path]:
     return paths
 
 
-def timed(run: Callable[[], object], repeats: int) -> float:
-    """Median of the wall time in seconds."""
-    times = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - began)
-    return median(times)
-
-
 def staged(reference: Callable[[], Source], generated: Callable[[], Source], repeats: int, label: str) -> float:
     """Median time of ours; prints the mean of every stage."""
     stages: dict[str, float] = {}
-    found = timed(lambda: ours(reference(), generated(), stages), repeats)
+    _, found = clocked(lambda: ours(reference(), generated(), stages), repeats)
     print(f"{label}: {found:.2f} s ({', '.join(f'{name} {s / repeats:.2f}' for name, s in stages.items())})")
     return found
 
@@ -172,9 +161,7 @@ def memory(goals: Goals, reference: Showers, generated: Showers, repeats: int) -
     ours(reference[:50], generated[:50])
     fast = staged(lambda: reference, lambda: generated, repeats, "ours, from memory")
     one, two = ((s.deposits_mev.astype(np.float64), s.incident_energy_mev) for s in (reference, generated))
-    began = time.perf_counter()
-    expected = peer(one, two)
-    plain = time.perf_counter() - began
+    expected, plain = clocked(lambda: peer(one, two))
     print(f"numpy transcription, float64, from memory: {plain:.2f} s")
     goals.at_least("times faster from memory", plain / fast, FROM_MEMORY)
     found = ours(reference, generated)
@@ -186,7 +173,7 @@ def files(goals: Goals, one: Path, two: Path, kind: str, repeats: int) -> None:
     """Both sides from the same gzip files."""
     with h5py.File(one) as file:
         layout = f"{kind}'s chunks {file['showers'].chunks}, {one.stat().st_size / 1e6:.0f} MB a file"
-    plain = timed(lambda: peer(read(one), read(two)), 1)
+    _, plain = clocked(lambda: peer(read(one), read(two)))
     fast = staged(lambda: open_showers(one), lambda: open_showers(two), repeats, f"ours, from gzip files ({layout})")
     print(f"numpy transcription, float64, from the same files: {plain:.2f} s")
     goals.at_least(f"times faster from gzip files with {kind}'s chunks", plain / fast, FROM_FILES)

@@ -20,7 +20,7 @@ from statistics import median
 
 import numpy as np
 import torch
-from harness import Goals, quick, seconds, setting
+from harness import Goals, quick, ratio_of_turns, seconds, setting
 from torch import nn
 
 from caloforge.deployment.fast import FastEngine, FastMLP, fast_showers
@@ -95,7 +95,7 @@ def large_calls(goals: Goals, models: dict[str, ShowerModel], short: bool) -> No
         turn = sum(found[0] for found in seconds(runs, 1).values())
         times = seconds(runs, max(5, int((1 if short else 8) / turn)))
         us = {size: median(found) * 1e6 / 10_000 for size, found in times.items()}
-        ratio = median(b / a for a, b in zip(times["small"], times["large"], strict=True))
+        ratio = ratio_of_turns(times["large"], times["small"])
         print(f"{name}, us per shower: {us['small']:.2f} in calls of 1,000, {us['large']:.2f} in calls of 10,000")
         goals.at_most(
             f"of a shower in a call of 1,000, {name}, call of 10,000 (median of the turns)", ratio, LARGE_CALL

@@ -11,6 +11,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[_name] = "1"
@@ -18,18 +21,22 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 os.environ.pop("OPENBLAS_CORETYPE", None)
 
 
-def quick(doc: str) -> bool:
+def quick(doc: str | None) -> bool:
     """Whether --quick was given."""
-    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer repeats, under a minute")
     return bool(parser.parse_args().quick)
 
 
 def setting(packages: Sequence[str]) -> str:
-    """Processor, threads, precision and versions, in one line; torch is set to one thread."""
+    """Processor, threads, precision and versions, in one line; torch, and every library that is loaded, get one thread,
+    since those that were imported before this file have not seen its environment.
+    """
+    import threadpoolctl
     import torch
 
     torch.set_num_threads(1)
+    threadpoolctl.threadpool_limits(1)
     torch.manual_seed(0)
     info, name = Path("/proc/cpuinfo"), platform.processor() or platform.machine()
     if info.exists():
@@ -49,6 +56,40 @@ def seconds(runs: dict[str, Callable[[], object]], repeats: int) -> dict[str, li
             if repeat:
                 times[name].append(time.perf_counter() - start)
     return times
+
+
+def clocked(run: Callable[[], T], repeats: int = 1) -> tuple[T, float]:
+    """What a run gave, and its wall time (median); for runs too long for uncounted turns."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        found = run()
+        times.append(time.perf_counter() - start)
+    return found, statistics.median(times)
+
+
+def ratio_of_turns(above: Sequence[float], below: Sequence[float]) -> float:
+    """Median over the turns of the ratio of two runs that stood side by side."""
+    return statistics.median(a / b for a, b in zip(above, below, strict=True))
+
+
+def dense_products(batch: int, sizes: Sequence[tuple[int, int]], all_gradients: bool = True) -> Callable[[], None]:
+    """The matrix products alone of dense layers of sizes (inputs, outputs), forward and backward.
+
+    all_gradients: also that of the first layer's inputs, which the data do not need.
+    """
+    import torch
+
+    parts = [(torch.randn(batch, a), torch.randn(a, b), torch.randn(batch, b)) for a, b in sizes]
+
+    def run() -> None:
+        for index, (inputs, weight, gradient) in enumerate(parts):
+            torch.mm(inputs, weight)
+            torch.mm(inputs.t(), gradient)
+            if index or all_gradients:
+                torch.mm(gradient, weight.t())
+
+    return run
 
 
 def spread(times: Sequence[float]) -> str:

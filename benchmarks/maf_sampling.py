@@ -16,6 +16,7 @@ import sys
 from statistics import median
 
 import torch
+from caloflow_block import BINS, BOUND, CONTEXT, FEATURES, HIDDEN, SIZES, nflows_block
 from harness import Goals, quick, seconds, setting, spread
 from nflows.transforms import MaskedPiecewiseRationalQuadraticAutoregressiveTransform
 from zuko.flows.autoregressive import MaskedAutoregressiveTransform
@@ -24,24 +25,13 @@ from zuko.transforms import MonotonicRQSTransform
 from caloforge.generative import MaskedAutoregressive, Spline, load_nflows_weights
 from caloforge.nn import MADE
 
-FEATURES, HIDDEN, BINS, BOUND, CONTEXT, PASSES = 504, 378, 8, 14.0, 4, 32
+PASSES = 32
 GOALS, TOLERANCE, UNITS = {1: 200.0, 100: 400.0}, 1e-4, 3.0
 
 
 def build() -> tuple[MaskedPiecewiseRationalQuadraticAutoregressiveTransform, MaskedAutoregressive]:
     """nflows' transform and our block with the same weights."""
-    floors = {"min_bin_width": 1e-6, "min_bin_height": 1e-6, "min_derivative": 1e-6}
-    theirs = MaskedPiecewiseRationalQuadraticAutoregressiveTransform(
-        FEATURES,
-        HIDDEN,
-        context_features=CONTEXT,
-        num_bins=BINS,
-        tails="linear",
-        tail_bound=BOUND,
-        num_blocks=1,
-        use_residual_blocks=False,
-        **floors,
-    )
+    theirs = nflows_block(min_bin_width=1e-6, min_bin_height=1e-6, min_derivative=1e-6)
     made = MADE(FEATURES, (HIDDEN, HIDDEN), 3 * BINS - 1, CONTEXT, degrees="nflows", context_mode="nflows")
     ours = MaskedAutoregressive(made, Spline(BINS, BOUND))
     load_nflows_weights(ours, theirs.state_dict())
@@ -69,7 +59,7 @@ def main() -> int:
     with torch.inference_mode():
         for batch, repeats in ((1, 3), (100, 2)) if fast else ((1, 9), (100, 5), (1000, 3)):
             z, context = torch.randn(batch, FEATURES), torch.randn(batch, CONTEXT)
-            matrices = [torch.randn(a, b) for a, b in ((FEATURES, HIDDEN), (HIDDEN, HIDDEN), (HIDDEN, FEATURES * 23))]
+            matrices = [torch.randn(a, b) for a, b in SIZES]
             inputs = [torch.randn(batch, len(matrix)) for matrix in matrices]
 
             def nflows_passes(z=z, context=context) -> None:

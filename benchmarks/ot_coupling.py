@@ -23,11 +23,10 @@ from collections.abc import Callable
 from importlib import resources
 from statistics import median
 
-from harness import Goals, quick, setting, spread  # isort: skip
-
 import numpy as np
 import ot
 import torch
+from harness import Goals, quick, setting, spread
 from torch import Tensor
 
 from caloforge.detectors import load_detector

@@ -1,9 +1,11 @@
 """The report on one core: seconds and size of the page of ds2 (45 layers, three samples) and of calogan (five samples).
 
-    python benchmarks/report.py [--quick]
-
 All parts are there; the showers are those of tests and package, repeated with noise. The time is that of `write_page`
 alone: HTML, Markdown and every figure as PDF.
+
+    python benchmarks/report.py [--quick]
+
+Exit code 0 only where all goals are met.
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ def cases() -> dict[str, tuple[dict[str, Any], Arrays]]:
 
 def main() -> int:
     """Print seconds and megabytes, and whether the goals are met."""
-    repeats = 3 if quick(__doc__ or "") else 9
+    repeats = 3 if quick(__doc__) else 9
     print(setting(("numpy",)))
     goals = Goals("report")
     with tempfile.TemporaryDirectory() as folder:

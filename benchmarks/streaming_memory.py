@@ -59,8 +59,7 @@ def write(path: Path, n: int) -> float:
 def peak_mib(arguments: list[str]) -> tuple[float, float]:
     """Peak resident memory in MiB and seconds of one command."""
     began = time.perf_counter()
-    command = "from caloforge.cli import main; main()"
-    process = subprocess.Popen([sys.executable, "-c", command, *arguments], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-m", "caloforge", *arguments], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if os.waitstatus_to_exitcode(status) != 0:
         raise SystemExit(f"caloforge {' '.join(arguments)} failed")

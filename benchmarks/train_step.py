@@ -17,27 +17,18 @@ from collections.abc import Callable
 from statistics import median
 
 import torch
-from harness import Goals, quick, seconds, setting, spread
-from nflows.transforms import MaskedPiecewiseRationalQuadraticAutoregressiveTransform
+from caloflow_block import BINS, BOUND, CONTEXT, FEATURES, HIDDEN, SIZES, nflows_block
+from harness import Goals, dense_products, quick, seconds, setting, spread
 
 from caloforge.generative import MaskedAutoregressive, Spline
 from caloforge.nn import MADE
 
-FEATURES, HIDDEN, BINS, BOUND, CONTEXT, BATCH, GOAL = 504, 378, 8, 14.0, 4, 200, 1.8
+BATCH, GOAL = 200, 1.8
 
 
 def steps() -> dict[str, Callable[[], None]]:
     """One training step of each, over data of its own seed."""
-    theirs = MaskedPiecewiseRationalQuadraticAutoregressiveTransform(
-        FEATURES,
-        HIDDEN,
-        context_features=CONTEXT,
-        num_bins=BINS,
-        tails="linear",
-        tail_bound=BOUND,
-        num_blocks=1,
-        use_residual_blocks=False,
-    )
+    theirs = nflows_block()
     ours = MaskedAutoregressive(MADE(FEATURES, (HIDDEN, HIDDEN), 3 * BINS - 1, CONTEXT), Spline(BINS, BOUND))
     x, context = torch.randn(BATCH, FEATURES), torch.randn(BATCH, CONTEXT)
 
@@ -53,20 +44,6 @@ def steps() -> dict[str, Callable[[], None]]:
         "ours": (ours, torch.optim.AdamW(ours.parameters(), 1e-4, fused=True)),
     }
     return {name: (lambda pair=pair: step(*pair)) for name, pair in optimizers.items()}
-
-
-def products() -> Callable[[], None]:
-    """The three matrix products of the MADE, forward and backward, nothing left out."""
-    sizes = ((FEATURES, HIDDEN), (HIDDEN, HIDDEN), (HIDDEN, FEATURES * (3 * BINS - 1)))
-    parts = [(torch.randn(BATCH, a), torch.randn(a, b), torch.randn(BATCH, b)) for a, b in sizes]
-
-    def run() -> None:
-        for inputs, weight, gradient in parts:
-            inputs @ weight
-            gradient @ weight.t()
-            inputs.t() @ gradient
-
-    return run
 
 
 def peak_mib(name: str) -> float:
@@ -90,7 +67,7 @@ def main() -> int:
     """Print the measurement; 0 where all goals are met."""
     repeats = 5 if quick(__doc__) else 25
     print(setting(("caloforge", "torch", "nflows", "numba")))
-    times = seconds({**steps(), "products": products()}, repeats)
+    times = seconds({**steps(), "products": dense_products(BATCH, SIZES)}, repeats)
     ratio = median(times["nflows"]) / median(times["ours"])
     for name in ("nflows", "ours", "products"):
         memory = f", peak memory {peak_mib(name):.0f} MiB above the start" if name != "products" else ""

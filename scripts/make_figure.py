@@ -39,10 +39,8 @@ SHOWN = [
     "Width y layer 1",
     "Width r layer 0",
 ]
-
-
-Comparisons: TypeAlias = Mapping[str, Mapping[str, Comparison]]
 COLUMNS = 4
+Comparisons: TypeAlias = Mapping[str, Mapping[str, Comparison]]
 
 
 def _histogram(main: Any, ratio: Any, name: str, comparisons: Comparisons) -> None:
