@@ -18,14 +18,14 @@ def floor_scale(floor: Comparison, times: float) -> float:
     are filled, and hardly where every further entry fills another one.
     """
     counts = floor.reference_counts + floor.generated_counts
-    known = np.count_nonzero(counts) - 1
-    if known < 1:
+    known = float(np.count_nonzero(counts)) - 1.0
+    if known < 1.0:
         return 1.0 / times
-    expected = min(filled_bins(counts, times), float(len(counts))) - 1
+    expected = min(filled_bins(counts, times), float(len(counts))) - 1.0
     return max(expected, known) / known / times
 
 
-def filled_bins(counts: NDArray[np.integer], times: float) -> float:
+def filled_bins(counts: NDArray[np.int64], times: float) -> float:
     """How many bins as many entries again, times - 1 of them, will have filled, given the counts (B,) so far.
 
     Good and Toulmin's estimate, the alternating sum over the numbers of bins with 1, 2, 3, ... entries, with Efron and
