@@ -143,7 +143,7 @@ def test_folder_of_a_benchmark_that_runs(tmp_path: Path) -> None:
 def test_a_processor_without_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenVINO would compute in float32 there without a word."""
     monkeypatch.setattr("caloforge.deployment.runtimes.openvino.capabilities", lambda: ["FP32"])
-    with pytest.raises(CaloforgeError, match="'openvino-bf16' cannot be used: .*does not compute in bfloat16"):
+    with pytest.raises(CaloforgeError, match=r"'openvino-bf16' cannot be used: .*does not compute in bfloat16"):
         choose_runtimes(["openvino-bf16"])
     chosen, absent = choose_runtimes(None)
     assert "openvino" in chosen and "openvino-bf16" not in chosen
