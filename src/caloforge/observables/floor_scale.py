@@ -18,11 +18,11 @@ def floor_scale(floor: Comparison, times: float) -> float:
     are filled, and hardly where every further entry fills another one.
     """
     counts = floor.reference_counts + floor.generated_counts
-    known = np.count_nonzero(counts) - 1
-    if known < 1:
+    known = float(np.count_nonzero(counts)) - 1.0
+    if known < 1.0:
         return 1.0 / times
     expected = min(filled_bins(counts, times), float(len(counts))) - 1
-    return max(expected, known) / known / times
+    return max(float(expected), known) / known / times
 
 
 def filled_bins(counts: NDArray[np.integer], times: float) -> float:
