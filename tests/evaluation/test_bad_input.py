@@ -62,7 +62,7 @@ def test_too_few_showers_say_how_many_and_which_protocol_fits(ds2, toy_showers) 
 def test_unequal_numbers_where_they_are_allowed_and_where_not(ds2) -> None:
     cut = ds2[1][:300]
     found = evaluate(ds2[0], cut, protocol="2022-10", only=HISTOGRAMS)
-    assert found["compared"] == 300 and any("300 showers of each" in note for note in found["notes"])
+    assert found["compared"] == 300 and any("300 of each" in note for note in found["notes"])
     with pytest.raises(CaloforgeError, match=r"reference 400, generated 300.*'2022-10' do not allow.*--generated-rows"):
         evaluate(ds2[0], cut, protocol="2022-10")
 

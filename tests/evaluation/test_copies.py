@@ -52,6 +52,18 @@ def test_generated_showers_that_are_the_reference_and_other_energies_are_noted(t
     assert [note for note in notes if "incident energies of the generated showers are not distributed" in note]
 
 
+def test_showers_that_a_sample_repeats_are_noted(toy_showers) -> None:
+    reference, generated = toy_showers(60, 1), toy_showers(20, 2)
+    thrice = replace(
+        generated,
+        incident_energy_mev=np.tile(generated.incident_energy_mev, 3),
+        deposits_mev=np.tile(generated.deposits_mev, (3, 1)),
+    )
+    notes = evaluate(reference, thrice, only=HISTOGRAMS)["notes"]
+    assert [note for note in notes if note.startswith("40 of 60 generated showers repeat an earlier one")]
+    assert not [note for note in evaluate(reference, generated, only=HISTOGRAMS)["notes"] if "repeat" in note]
+
+
 def test_a_floor_of_fewer_showers_is_said(toy_showers) -> None:
     reference, generated = toy_showers(60, 1), toy_showers(60, 2)
     parts = ("fpd", "prdc", "physics")

@@ -9,7 +9,7 @@ import numpy as np
 
 from caloforge.detectors import Detector
 from caloforge.errors import CaloforgeError
-from caloforge.evaluation.copies import common_showers
+from caloforge.evaluation.copies import common_showers, repeated_showers
 from caloforge.evaluation.protocol import Protocol
 from caloforge.evaluation.protocols import PROTOCOLS, default_protocol
 from caloforge.evaluation.sample import Sample, Source
@@ -78,7 +78,8 @@ def check_units(reference: Sample, other: Sample) -> None:
         if a > 0 and b > 0 and any(_UNITS / _SLACK < ratio < _UNITS * _SLACK for ratio in (a / b, b / a)):
             raise CaloforgeError(
                 f"The {what} of {source_name(other.name, other.source)} have the median {b:.4g} and those of the "
-                f"reference {a:.4g}, which look like GeV beside MeV; write both in MeV with `caloforge convert --gev`."
+                f"reference {a:.4g}, which look like GeV beside MeV; write both in MeV with "
+                "`caloforge convert FILE OUT --gev all`."
             )
 
 
@@ -145,6 +146,19 @@ def note_copies(reference: Sample, others: Mapping[str, Sample]) -> list[str]:
             notes.append(
                 f"{common:,} of {len(sample):,} {label} showers are showers of the reference, bit for bit: this judges "
                 "no model."
+            )
+    return notes
+
+
+def note_repeats(samples: Mapping[str, Sample]) -> list[str]:
+    """Notes about samples of which more than a hundredth repeats earlier showers: their errors are too small."""
+    notes = []
+    for label, sample in samples.items():
+        again = repeated_showers(sample)
+        if again > ALIKE * len(sample):
+            notes.append(
+                f"{again:,} of {len(sample):,} {label} showers repeat an earlier one, bit for bit: errors "
+                "and floors take them for others and are too small."
             )
     return notes
 

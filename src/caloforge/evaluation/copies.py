@@ -32,3 +32,9 @@ def shower_marks(sample: Sample) -> NDArray[np.uint64]:
 def common_showers(one: Sample, two: Sample) -> int:
     """How many showers with a deposit of the first sample also stand in the second."""
     return int(np.isin(shower_marks(one), shower_marks(two)).sum())
+
+
+def repeated_showers(sample: Sample) -> int:
+    """How many showers with a deposit repeat an earlier one of the sample."""
+    marks = shower_marks(sample)
+    return len(marks) - len(np.unique(marks))

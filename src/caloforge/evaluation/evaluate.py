@@ -23,6 +23,7 @@ from caloforge.evaluation.checks import (
     check_unseen,
     note_copies,
     note_energies,
+    note_repeats,
 )
 from caloforge.evaluation.naive import GAUSSIAN, NEAREST, diagonal_gaussian, nearest_rescaled
 from caloforge.evaluation.page.verdict import verdict
@@ -183,8 +184,9 @@ def _gathered(
     case.found = {label: {} for label in samples}
     judged = case.judged()
     case.notes = check_deposits(unseen, judged) + note_copies(unseen, judged) + note_energies(unseen, judged)
+    case.notes += note_repeats({"reference": unseen, **judged})
     if any(len(sample) != n for sample in (unseen, *samples.values())):
-        case.notes.append(f"Samples differ in length; {n:,} showers of each are compared.")
+        case.notes.append(f"Samples differ in length; {n:,} of each are compared.")
     if further is not None and len(further) < n:
         case.notes.append(f"--floor has {len(further):,} showers, fewer than the {n:,} compared, and is not used.")
     if training is None:

@@ -22,6 +22,7 @@ from caloforge.evaluation.page.fonts import SYMBOL
 from caloforge.evaluation.page.palette import DARK, LIGHT
 from caloforge.evaluation.page.pdf import pdf
 from caloforge.evaluation.page.showers3d import packed
+from caloforge.evaluation.page.summary import summary
 from caloforge.evaluation.page.svg import path, png
 from caloforge.evaluation.page.tables import Cell, Table
 from caloforge.showers import Showers
@@ -323,6 +324,12 @@ def test_verdict_weighs_floor_and_numbers() -> None:
     assert unsure.startswith("No difference from Geant4 is seen") and "0.08 in the AUC" in unsure
     assert "floor 0.5 (expected)" in verdict(_results(0.9, floor=None))
     assert verdict(_results(0.9, memorisation={"found": True})).endswith("; it repeats training showers.")
+
+
+def test_cards_show_no_exponents() -> None:
+    large = {"fpd": {"value": 2.0604, "error": 0.1121, "floor": 2.1053, "floor_error": 0.1116, "comparable": False}}
+    page = str(summary({"name": "generated", "others": {}, "verdict": "Said.", **large}))
+    assert "2,060 ± 112" in page and "floor 2,105 ± 112" in page and "e+0" not in page
 
 
 def test_verdict_without_classifiers() -> None:

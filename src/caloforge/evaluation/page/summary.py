@@ -71,14 +71,12 @@ def _distance(results: Results, key: str) -> Card | None:
     if not one:
         return None
     floor = one.get("floor")
-    below = "no floor" if floor is None else f"floor {1e3 * floor:.3g}{_pm(thousandfold(one.get('floor_error')), 2)}"
+    below = "no floor" if floor is None else f"floor {_pair(1e3 * floor, thousandfold(one.get('floor_error')))}"
     if one.get("comparable") is False:
         below += "; too few showers to compare with others"
     sigma = significance(one["value"], one.get("error"), floor, one.get("floor_error"))
     look = "" if floor is None else _look(sigma)
-    return Card(
-        f"{key.upper()} · 1000", f"{1e3 * one['value']:.3g}{_pm(thousandfold(one.get('error')), 2)}", below, look
-    )
+    return Card(f"{key.upper()} · 1000", _pair(1e3 * one["value"], thousandfold(one.get("error"))), below, look)
 
 
 def _histograms(results: Results) -> Card | None:
@@ -121,6 +119,11 @@ def speed(factor: float) -> str:
 
 
 def _pm(error: float | None, digits: int) -> str:
-    if error is None:
-        return ""
-    return f" ± {error:.{digits}f}" if digits == 3 else f" ± {error:.{digits}g}"
+    return "" if error is None else f" ± {error:.{digits}f}"
+
+
+def _pair(value: float, error: float | None) -> str:
+    """A value and its error, from 100 on with whole numbers instead of an exponent."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}" + ("" if error is None else f" ± {error:,.0f}")
+    return f"{value:.3g}" + ("" if error is None else f" ± {error:.2g}")
