@@ -16,7 +16,7 @@ class SlowPathWarning(UserWarning):
 def kernels_fit(*tensors: Tensor) -> bool:
     """Whether all tensors are float32 on a CPU, and nobody traces a graph through them: it would miss a kernel that
     is called past torch."""
-    if torch.compiler.is_compiling() or torch.jit.is_tracing() or torch._C._functorch.peek_interpreter_stack():
+    if torch.compiler.is_compiling() or torch._C._is_tracing() or torch._C._functorch.peek_interpreter_stack():
         return False
     return all(tensor.dtype == torch.float32 and tensor.device.type == "cpu" for tensor in tensors)
 
