@@ -50,10 +50,10 @@ def _auc(results: Results) -> Card | None:
     name, one = best
     floor = one.get("floor")
     sigma = auc_significance(one)
-    below = "floor 0.5 (expected)" if floor is None else f"floor {floor:.3f}" + _pm(one.get("floor_spread"), 3)
+    below = "floor 0.5 (expected)" if floor is None else f"floor {floor:.3f}" + _pm(one.get("floor_spread"))
     look = "good" if sigma < 2 else "fair" if one["auc"] < 0.8 else "bad"
     gauge = (2 * one["auc"] - 1, None if floor is None else 2 * floor - 1)
-    return Card(f"AUC, {name}", f"{one['auc']:.3f}{_pm(one.get('auc_error'), 3)}", below, look, gauge)
+    return Card(f"AUC, {name}", f"{one['auc']:.3f}{_pm(one.get('auc_error'))}", below, look, gauge)
 
 
 def _jsd(results: Results) -> Card | None:
@@ -63,7 +63,7 @@ def _jsd(results: Results) -> Card | None:
     one = best[1]
     floor = one.get("floor_jsd")
     below = "floor 0 (expected)" if floor is None else f"floor {floor:.3f}"
-    return Card("JSD", f"{one['jsd']:.3f}{_pm(one.get('jsd_error'), 3)}", below, "", (one["jsd"], floor))
+    return Card("JSD", f"{one['jsd']:.3f}{_pm(one.get('jsd_error'))}", below, "", (one["jsd"], floor))
 
 
 def _distance(results: Results, key: str) -> Card | None:
@@ -118,8 +118,8 @@ def speed(factor: float) -> str:
     return f"{float(f'{factor:.3g}'):,.0f}" if factor >= 100 else f"{factor:.3g}"
 
 
-def _pm(error: float | None, digits: int) -> str:
-    return "" if error is None else f" ± {error:.{digits}f}"
+def _pm(error: float | None) -> str:
+    return "" if error is None else f" ± {error:.3f}"
 
 
 def _pair(value: float, error: float | None) -> str:
