@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import time
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from caloforge import __version__
 from caloforge.detectors import Detector, load_detector, to_json
 from caloforge.errors import CaloforgeError
-from caloforge.files import write_text
+from caloforge.files import file_sha256, write_text
 from caloforge.models.batches import Rows, ShowerBatches, ShowerRows, split_rows
 from caloforge.models.build import build
 from caloforge.models.checkpoint import load_checkpoint, load_matching, save_checkpoint
@@ -322,7 +321,6 @@ def _ranges(rows: Rows | NDArray[Any]) -> list[list[int]]:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
-        raise CaloforgeError(f"{path} cannot be read ({error.strerror or error}).") from error
+        raise CaloforgeError(f"{path} cannot be read ({error.strerror or error}); give a file that can.") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tarfile
 import urllib.error
@@ -11,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from caloforge.errors import CaloforgeError
+from caloforge.files import file_sha256
 from caloforge.simulation.tables import DATA_SETS, DataSet
 
 ADDRESS = "https://cern.ch/geant4-data/datasets"
@@ -90,11 +90,7 @@ def _fetch_once(archive: Path, url: str, each: DataSet, progress: Progress) -> s
         raise CaloforgeError(
             f"{url} could not be fetched ({why}); the same command goes on where it stopped."
         ) from error
-    digest = hashlib.sha256()
-    with archive.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+    return file_sha256(archive)
 
 
 def _unpack(archive: Path, target: Path) -> None:
