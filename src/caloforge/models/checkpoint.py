@@ -14,6 +14,7 @@ from safetensors.torch import save as safetensors_bytes
 from torch import Tensor, nn
 
 from caloforge.detectors import from_json, to_json
+from caloforge.documents import refuse_newer, said
 from caloforge.errors import CaloforgeError
 from caloforge.files import replaced, write_text
 from caloforge.models.build import build
@@ -63,13 +64,9 @@ def load_checkpoint(path: Path | str) -> tuple[ShowerModel, Recipe, dict[str, An
         _low, _high = (float(end) for end in provenance["incident_range_mev"])
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise CaloforgeError(
-            f"{folder / 'provenance.json'} is damaged ({error}); take the checkpoint from its source again."
+            f"{folder / 'provenance.json'} is damaged ({said(error)}); take the checkpoint from its source again."
         ) from error
-    if version > SCHEMA:
-        raise CaloforgeError(
-            f"checkpoint {folder} has schema {version}, newer than {SCHEMA}, "
-            "the newest that this caloforge reads; update caloforge."
-        )
+    refuse_newer(f"checkpoint {folder}", version, SCHEMA)
     recipe = parse_recipe(texts["recipe.yaml"], str(folder / "recipe.yaml"))
     model = build(recipe.model_of(stage), from_json(texts["detector.json"]))
     weights = folder / "weights.safetensors"

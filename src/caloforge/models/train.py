@@ -28,6 +28,7 @@ from caloforge.models.shower_model import ShowerModel
 from caloforge.randomness import stream_seed
 from caloforge.showers import open_showers
 from caloforge.training import Callback, TrainingSettings, load_weights, train
+from caloforge.training.checkpoint import read_json
 from caloforge.training.settings import FREE
 
 FIT_BYTES = 1 << 27
@@ -139,7 +140,7 @@ def train_recipe(
         current = stage.name
         finished = out / stage.name / "finished.json"
         if finished.is_file():
-            done[stage.name] = json.loads(finished.read_text(encoding="utf-8"))
+            done[stage.name] = read_json(finished)
         else:
             began = time.monotonic()
             batch_seed = stream_seed(stage.training.seed, "stage", index)
@@ -272,10 +273,7 @@ def _same_run(out: Path, recipe: Recipe, data_sha256: str, init: Path | str | No
     now = {"recipe": plan, "data_sha256": data_sha256, "init_sha256": init_sha256, "only": list(only)}
     noted = out / "run.json"
     if noted.is_file():
-        try:
-            then = json.loads(noted.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise CaloforgeError(f"{noted} is damaged ({error}); train into another folder.") from error
+        then = read_json(noted)
         difference = _first_difference(_fixed(then), _fixed(now), "")
         if difference:
             raise CaloforgeError(

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from caloforge.documents import read_document, said
 from caloforge.errors import CaloforgeError
 from caloforge.files import write_text
 from caloforge.simulation.request import Request
@@ -132,18 +133,12 @@ def open_plan(folder: Path, tables: Tables | None = None) -> Plan:
 
 
 def _read(manifest: Path) -> dict[str, Any]:
+    kind, remedy = "manifest of a simulation", "name the folder that `caloforge simulate` began"
+    document = read_document(manifest, SCHEMA, kind, remedy)
     try:
-        document: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
-        schema = document["schema"]
-        document["request"]["detectors"], document["geant4_data"]["sets"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CaloforgeError(
-            f"{manifest} is no manifest of a simulation ({error}); name the folder that `caloforge simulate` began."
-        ) from error
-    if schema > SCHEMA:
-        raise CaloforgeError(
-            f"{manifest} has schema {schema}, but this version reads up to {SCHEMA}; update caloforge."
-        )
+        document["request"]["detectors"], document["geant4_data"]["sets"], document["geant4_data"]["folder"]
+    except (KeyError, TypeError) as error:
+        raise CaloforgeError(f"{manifest} is no {kind} ({said(error)}); {remedy}.") from error
     return document
 
 
