@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from caloforge.cli.arguments import Quiet
+from caloforge.cli.bar import bar_of
+from caloforge.cli.interrupted import resumable
 
 if TYPE_CHECKING:
     from caloforge.simulation import DataSet
@@ -26,14 +28,12 @@ def install(
     quiet: Quiet = False,
 ) -> None:
     """Fetch Geant4's official tables with their checksums; interrupted, the same command goes on."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     from caloforge.simulation.install import chosen_sets, install_sets
     from caloforge.simulation.tables import install_folder
 
     folder = to or install_folder()
-    console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -41,7 +41,7 @@ def install(
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bar:
+    with resumable(folder), bar_of(*columns, quiet=quiet) as bar:
         tasks = {each.name: bar.add_task(each.folder, start=False) for each in chosen_sets(hadronic, everything)}
 
         def show(each: DataSet, have: int, total: int) -> None:
