@@ -122,23 +122,23 @@ class Recipe(_Strict):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), populate_by_name=True)
 
     def model_of(self, stage: str) -> dict[str, Any]:
-        """The settings of the model in one stage: `model` with the changes of all stages up to it."""
-        model = self.model
-        for step in self.stages:
+        """The settings of the model in one stage: `model` with the changes of all stages up to it.
+
+        Raises CaloforgeError as `stage`.
+        """
+        model, last = self.model, self.stages.index(self.stage(stage))
+        for step in self.stages[: last + 1]:
             model = merged(model, step.model)
-            if step.name == stage:
-                return model
-        raise CaloforgeError(
-            f"recipe '{self.name}' has no stage '{stage}'.{nearest(stage, [s.name for s in self.stages])}"
-        )
+        return model
 
     def stage(self, name: str) -> Stage:
-        """The stage of a name."""
+        """The stage of a name; raises CaloforgeError that lists the names where there is none of it."""
         for step in self.stages:
             if step.name == name:
                 return step
+        names = [step.name for step in self.stages]
         raise CaloforgeError(
-            f"recipe '{self.name}' has no stage '{name}'.{nearest(name, [s.name for s in self.stages])}"
+            f"recipe '{self.name}' has no stage '{name}' (there are {', '.join(names)}).{nearest(name, names)}"
         )
 
     def to_yaml(self) -> str:
@@ -185,7 +185,8 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
             return parse_recipe(path.read_text(encoding="utf-8"), str(path), overrides)
         except (OSError, UnicodeDecodeError) as error:
             raise CaloforgeError(
-                f"recipe {path} cannot be read ({getattr(error, 'strerror', None) or error})."
+                f"recipe {path} cannot be read ({getattr(error, 'strerror', None) or error}); give a YAML file, or the "
+                f"name of a recipe that comes with caloforge ({', '.join(recipe_names())})."
             ) from error
     name = str(name_or_path)
     if name not in recipe_names():
@@ -198,7 +199,10 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
 
 
 def parse_recipe(text: str, source: str, overrides: Sequence[str] = ()) -> Recipe:
-    """A recipe from YAML text; `source` names it in errors."""
+    """A recipe from YAML text; `source` names it in errors.
+
+    Raises CaloforgeError that names the line, or the override, and the nearest key.
+    """
     lines: dict[Location, int] = {}
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -207,7 +211,8 @@ def parse_recipe(text: str, source: str, overrides: Sequence[str] = ()) -> Recip
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
         raise CaloforgeError(
-            f"{source}{line}: this is not YAML ({getattr(error, 'problem', None) or error})."
+            f"{source}{line}: this is not YAML ({getattr(error, 'problem', None) or error}); "
+            "correct it, a recipe that comes with caloforge shows the form."
         ) from error
     if not isinstance(raw, dict) or root is None:
         raise CaloforgeError(
@@ -356,7 +361,9 @@ def _override(raw: dict[str, Any], override: str) -> list[Location]:
     try:
         value = yaml.safe_load(value_text)
     except yaml.YAMLError as error:
-        raise CaloforgeError(f"--set {override}: the value is not YAML.") from error
+        raise CaloforgeError(
+            f"--set {override}: the value is not YAML; write it as in a recipe, e.g. epochs=5."
+        ) from error
     places: list[tuple[Any, Location]] = [(raw, ())]
     *parents, last = path.strip().split(".")
     for part in parents:

@@ -134,7 +134,8 @@ def train_recipe(
         factor = dict(model.named_factors()).get(stage.factor)
         if factor is None:
             raise CaloforgeError(
-                f"stage '{stage.name}': the model has no factor '{stage.factor}' ({', '.join(model.factors)})."
+                f"stage '{stage.name}': the model has no factor '{stage.factor}'; give one of "
+                f"{', '.join(model.factors)}."
             )
         objective = objective_of(stage, factor.model, dict(old.named_factors())[stage.factor].model)
         current = stage.name
@@ -197,7 +198,7 @@ def _changed(recipe: Recipe, stage: Stage, old: ShowerModel) -> ShowerModel:
         if name not in state or state[name].shape != value.shape:
             raise CaloforgeError(
                 f"stage '{stage.name}' may change the factor '{stage.factor}' only, "
-                f"but its model changes '{name}' as well."
+                f"but its model changes '{name}' as well; leave the rest of its 'model' out."
             )
     new.load_state_dict({**state, **kept})
     if stage.objective != "distillation" and stage.from_ is not None:

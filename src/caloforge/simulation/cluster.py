@@ -71,7 +71,7 @@ def remote_chunk(manifest: str, index: int) -> tuple[bytes, str]:
         folder = Path(place)
         (folder / "manifest.json").write_text(manifest, encoding="utf-8")
         command = [sys.executable, "-m", "caloforge.simulation.cluster", place, str(index)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
         file = folder / f"chunk-{index:06d}.npz"
         if done.returncode == 0 and file.is_file():
             return file.read_bytes(), ""

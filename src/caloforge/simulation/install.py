@@ -102,10 +102,14 @@ def _unpack(archive: Path, target: Path) -> None:
             tar.extractall(beside, filter="data")
         inside = beside / target.name
         if not inside.is_dir():
-            raise CaloforgeError(f"{archive.name} does not hold the folder {target.name}; nothing was installed.")
+            raise CaloforgeError(
+                f"{archive} does not hold the folder {target.name}; nothing was installed: remove it and try again."
+            )
         inside.rename(target)
     except tarfile.TarError as error:
-        raise CaloforgeError(f"{archive.name} cannot be unpacked ({error}); nothing was installed.") from error
+        raise CaloforgeError(
+            f"{archive} cannot be unpacked ({error}); nothing was installed: remove it and try again."
+        ) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

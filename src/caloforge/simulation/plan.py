@@ -163,5 +163,5 @@ def parse_indices(text: str, n: int) -> list[int]:
 def _inside(found: Iterable[int], n: int, text: str) -> list[int]:
     numbers = sorted(found)
     if not numbers or numbers[0] < 0 or numbers[-1] >= n:
-        raise CaloforgeError(f"--only {text}: this production has the chunks 0 to {n - 1}.")
+        raise CaloforgeError(f"--only {text}: this production has the chunks 0 to {n - 1}; give some of them.")
     return numbers
