@@ -39,10 +39,10 @@ def run_on_dask(address: str) -> Callable[[Plan, Sequence[Chunk], Callable[[Chun
             futures = {client.submit(remote_chunk, manifest, chunk.index, pure=False): chunk for chunk in chunks}
             try:
                 for future in as_completed(list(futures)):
-                    content, problem = _result(future, futures[future])
+                    chunk = futures.pop(future)  # and the cluster may forget the file
+                    content, problem = _result(future, chunk)
                     if problem:
                         raise CaloforgeError(problem)
-                    chunk = futures[future]
                     with replaced(plan.file(chunk.index)) as beside:
                         beside.write_bytes(content)
                     done(chunk)

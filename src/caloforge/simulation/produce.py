@@ -34,7 +34,8 @@ Done = Callable[[Chunk], None]
 class Runner(Protocol):
     """Simulates chunks somewhere and calls `done` for each as it is committed."""
 
-    def __call__(self, plan: Plan, chunks: Sequence[Chunk], done: Done) -> None: ...
+    def __call__(self, plan: Plan, chunks: Sequence[Chunk], done: Done) -> None:
+        """Simulate these chunks of the plan; raises CaloforgeError where one fails."""
 
 
 @dataclass(frozen=True)

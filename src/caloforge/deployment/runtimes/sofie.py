@@ -59,6 +59,7 @@ class Sofie(Runtime):
     packages = ("onnx", "sofie", "scipy_openblas32")
 
     def require(self) -> None:
+        """Also raise where there is no g++."""
         super().require()
         if shutil.which("g++") is None:
             raise CaloforgeError("--to sofie compiles C++ to compare it, but there is no g++; install it first.")
@@ -93,6 +94,7 @@ class Sofie(Runtime):
         return [Lack(node.op_type, node.name) for node in graph.onnx.graph.node if node.op_type in missing]
 
     def write(self, graph: Graph, folder: Path) -> None:
+        """Write `model.onnx`, `model.hxx` and its weights; raises CaloforgeError where SOFIE takes no such model."""
         (folder / "model.onnx").write_bytes(graph.onnx.SerializeToString())
         made = subprocess.run([sys.executable, "-c", _PARSE, "model.onnx", "model.hxx"], cwd=folder, **SAID)
         if made.returncode or not (folder / "model.hxx").is_file():
@@ -100,6 +102,7 @@ class Sofie(Runtime):
             raise CaloforgeError(f"SOFIE could not turn the model into C++ ({said[-1]}); choose another runtime.")
 
     def open(self, folder: Path) -> Call:
+        """A program that calls the header; raises CaloforgeError where g++ does not take it."""
         folder = folder.resolve()
         arguments, outputs = _signature((folder / "model.hxx").read_text(encoding="utf-8"))
         work = tempfile.TemporaryDirectory()
