@@ -33,5 +33,10 @@ def resumable(place: Path | str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        typer.echo(f"Interrupted; the same command goes on where it stopped ({place}).", err=True)
-        raise typer.Exit(130) from interrupt
+        raise goes_on(place) from interrupt
+
+
+def goes_on(place: Path | str) -> typer.Exit:
+    """Say that a command was interrupted and where it goes on; to be raised."""
+    typer.echo(f"Interrupted; the same command goes on where it stopped ({place}).", err=True)
+    return typer.Exit(130)

@@ -11,12 +11,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from caloforge.errors import CaloforgeError
-from caloforge.models.build import FAMILIES
-from caloforge.models.caloflow import CaloFlowSettings
+from caloforge.models.build import FAMILIES, OURS
 from caloforge.models.evidence import BoundSection
 from caloforge.models.flow_matching import MatchingSection
-from caloforge.models.flow_matching_showers import FlowMatchingSettings, OneStepSettings
-from caloforge.models.vae import VaeGivenEnergiesSettings, VaeSettings
 from caloforge.registry import nearest
 
 SCHEMA = 1
@@ -87,23 +84,6 @@ class Stage(_Strict):
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), populate_by_name=True)
 
-
-SETTINGS: dict[str, type[BaseModel]] = {
-    "caloflow": CaloFlowSettings,
-    "flow-matching": FlowMatchingSettings,
-    "flow-matching-one-step": OneStepSettings,
-    "vae": VaeSettings,
-    "vae-given-energies": VaeGivenEnergiesSettings,
-}
-"""What `model` may say for each family of ours; those of other packages check theirs when they build."""
-
-FACTORS = {
-    "caloflow": ("energies", "voxels"),
-    "flow-matching": ("energies", "voxels"),
-    "flow-matching-one-step": ("shower",),
-    "vae": ("shower",),
-    "vae-given-energies": ("energies", "voxels"),
-}
 
 SECTIONS = {"matching": "flow-matching", "bound": "evidence-bound"}
 """Keys of a stage that one objective alone reads."""
@@ -240,16 +220,17 @@ def parse_recipe(text: str, source: str, overrides: Sequence[str] = ()) -> Recip
         raise CaloforgeError(
             f"{where(('model', 'family'))}: '{family}' is no model family ({', '.join(known)}).{nearest(family, known)}"
         )
-    if family not in SETTINGS:
+    if family not in OURS:
         return recipe
-    model = _validated(SETTINGS[family], recipe.model, ("model",), where).model_dump(mode="json")
+    settings, factors = OURS[family].settings, OURS[family].factors
+    model = _validated(settings, recipe.model, ("model",), where).model_dump(mode="json")
     for index, stage in enumerate(recipe.stages):
         if stage.model:
-            _validated(SETTINGS[family], recipe.model_of(stage.name), ("stages", index, "model"), where)
-        if stage.factor not in FACTORS[family]:
+            _validated(settings, recipe.model_of(stage.name), ("stages", index, "model"), where)
+        if stage.factor not in factors:
             raise CaloforgeError(
                 f"{where(('stages', index, 'factor'))}: '{stage.factor}' is no factor of {family} "
-                f"({', '.join(FACTORS[family])}).{nearest(stage.factor, list(FACTORS[family]))}"
+                f"({', '.join(factors)}).{nearest(stage.factor, list(factors))}"
             )
     return recipe.model_copy(update={"model": model})
 
