@@ -22,15 +22,13 @@ def install(
     to: Annotated[Path | None, typer.Option(help="Folder to install into.")] = None,
     hadronic: Annotated[bool, typer.Option("--hadronic", help="Also the tables of hadronic physics.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="All twelve data sets.")] = False,
-    source: Annotated[
-        str, typer.Option("--from", help="Address to fetch from.")
-    ] = "https://cern.ch/geant4-data/datasets",
+    source: Annotated[str | None, typer.Option("--from", help="Address to fetch from; CERN's by default.")] = None,
     quiet: Quiet = False,
 ) -> None:
     """Fetch Geant4's official tables with their checksums; interrupted, the same command goes on."""
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    from caloforge.simulation.install import chosen_sets, install_sets
+    from caloforge.simulation.install import ADDRESS, chosen_sets, install_sets
     from caloforge.simulation.tables import install_folder
 
     folder = to or install_folder()
@@ -48,7 +46,7 @@ def install(
             bar.start_task(tasks[each.name])
             bar.update(tasks[each.name], completed=have, total=total or None)
 
-        found = install_sets(folder, chosen_sets(hadronic, everything), show, source)
+        found = install_sets(folder, chosen_sets(hadronic, everything), show, source or ADDRESS)
     for place in found:
         typer.echo(str(place))
 
