@@ -24,6 +24,23 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
 
 
+def test_an_interrupted_folder_leaves_nothing(tmp_path: Path) -> None:
+    def written(breaks: bool) -> None:
+        with replaced(tmp_path / "out" / "step-1") as beside:
+            beside.mkdir()
+            write_text(beside / "a.txt", "whole")
+            if breaks:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        written(breaks=True)
+    assert list((tmp_path / "out").iterdir()) == []
+    written(breaks=False)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["step-1"]
+    with pytest.raises(CaloforgeError, match="step-1 could not be written"):
+        written(breaks=False)
+
+
 def test_a_folder_that_is_a_file_is_said_in_a_sentence(tmp_path: Path) -> None:
     write_text(tmp_path / "file", "")
     with pytest.raises(CaloforgeError, match="could not be written"):

@@ -8,7 +8,7 @@ from pathlib import Path
 import caloforge
 
 ROOT = Path(caloforge.__file__).parent
-BASE = {"errors", "randomness", "files", "registry", "threads"}
+BASE = {"errors", "randomness", "files", "registry", "threads", "documents", "processor"}
 DATA = {"detectors", "showers", "observables", "simulation"}
 TENSORS = {"nn", "generative", "training"}
 HEAVY = {"torch", "lightning_fabric", "safetensors"}

@@ -1,7 +1,8 @@
-"""Files are written beside their place and renamed, so that none is ever half-written."""
+"""Files and folders are written beside their place and renamed, so that none is ever half-written."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -13,21 +14,35 @@ from caloforge.errors import CaloforgeError
 
 @contextmanager
 def replaced(path: Path | str) -> Iterator[Path]:
-    """A path beside `path` to write to; renamed to `path` when the block ends well, removed otherwise.
+    """A path beside `path` for a file or a folder; renamed to `path` when the block ends well, removed otherwise.
 
-    Raises CaloforgeError where the disk is full or the folder cannot be written.
+    A file takes the place of an older one, a folder needs its place free. Raises CaloforgeError where the disk is full
+    or the folder cannot be written.
     """
     path = Path(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with renamed(beside, path):
+        yield beside
+
+
+@contextmanager
+def renamed(beside: Path, path: Path) -> Iterator[None]:
+    """What the block writes at `beside` becomes `path` when it ends well, and is removed otherwise.
+
+    Raises CaloforgeError as `replaced`, which chooses the name itself.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield beside
+        yield
         os.replace(beside, path)
     except OSError as error:
-        raise _unwritten(path, error) from error
+        raise unwritten(path, error) from error
     finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
+        if beside.is_dir():
+            shutil.rmtree(beside, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -57,12 +72,19 @@ def write_together(folder: Path | str, contents: Iterable[tuple[str, bytes]]) ->
             path.parent.mkdir(parents=True, exist_ok=True)
             os.replace(beside / name, path)
     except OSError as error:
-        raise _unwritten(path, error) from error
+        raise unwritten(path, error) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _unwritten(path: Path, error: OSError) -> CaloforgeError:
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, as hexadecimal digits; raises OSError where it cannot be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def unwritten(path: Path, error: OSError) -> CaloforgeError:
+    """What to raise where a file or folder could not be written."""
     return CaloforgeError(
         f"{path} could not be written ({error.strerror or error}); free some space or choose another folder."
     )

@@ -12,7 +12,8 @@ import pytest
 
 from caloforge.errors import CaloforgeError
 from caloforge.evaluation import evaluate
-from caloforge.models.seen import Seen, file_sha256, merged
+from caloforge.files import file_sha256
+from caloforge.models.seen import Seen, merged
 from caloforge.showers import Showers, ShowerWriter, open_showers
 
 HISTOGRAMS = ("histograms",)

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from caloforge import __version__
+from caloforge.cli.interrupted import orderly_end
 from caloforge.errors import CaloforgeError
 
 COMMANDS = (
@@ -18,11 +19,12 @@ COMMANDS = (
 
 
 class _Group(TyperGroup):
-    """A group of commands that says a CaloforgeError in one line and exits with 2."""
+    """A group of commands that ends in order, says a CaloforgeError in one line and exits with 2."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with orderly_end():
+                return super().invoke(ctx)
         except CaloforgeError as error:
             typer.echo(f"caloforge: {' '.join(str(error).split())}", err=True)
             raise typer.Exit(2) from error

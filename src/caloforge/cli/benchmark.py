@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from caloforge.cli.arguments import Quiet, whole_numbers
+from caloforge.cli.bar import bar_of
+from caloforge.cli.interrupted import resumable
 from caloforge.errors import CaloforgeError
 
 
@@ -66,21 +67,14 @@ def benchmark(
         if value is not None and not 0 < value < float("inf"):
             raise CaloforgeError(f"--{name.replace('_', '-')} is {value}, expected a time in seconds above zero.")
 
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bar:
+    with resumable(out), bar_of(*columns, quiet=quiet) as bar:
         task = bar.add_task("benchmark", total=1.0)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's end is an interruption, too
-        try:
-            results = run(
-                subject, settings, out, absent=absent, facts=facts,
-                progress=lambda done, total, what: bar.update(task, completed=done, total=total, description=what),
-            )  # fmt: skip
-        except KeyboardInterrupt as interrupt:
-            typer.echo(f"Interrupted; the same command goes on with what is missing in {out}.", err=True)
-            raise typer.Exit(130) from interrupt
+        results = run(
+            subject, settings, out, absent=absent, facts=facts,
+            progress=lambda done, total, what: bar.update(task, completed=done, total=total, description=what),
+        )  # fmt: skip
     for text in write_report(results):
         typer.echo(text)

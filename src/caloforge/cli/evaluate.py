@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -125,7 +124,6 @@ def evaluate(
     if len(set(names)) < len(names):
         raise CaloforgeError(f"--generated has files of one name ({', '.join(names)}); rename one of them.")
     samples = [_opened(path, detector, generated_rows, "--generated-rows") for path in generated]
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by a batch system, it leaves nothing either
     results = judge(
         unseen,
         samples[0],

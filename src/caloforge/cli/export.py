@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -40,7 +39,6 @@ def export(
     from caloforge.deployment.export import export as run
     from caloforge.models.pretrained import checkpoint_folder
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by a batch system, it leaves nothing either
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         done = run(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from caloforge.cli.arguments import Quiet
+from caloforge.cli.bar import bar_of
+from caloforge.cli.interrupted import resumable
 
 if TYPE_CHECKING:
     from caloforge.simulation import DataSet
@@ -20,20 +22,16 @@ def install(
     to: Annotated[Path | None, typer.Option(help="Folder to install into.")] = None,
     hadronic: Annotated[bool, typer.Option("--hadronic", help="Also the tables of hadronic physics.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="All twelve data sets.")] = False,
-    source: Annotated[
-        str, typer.Option("--from", help="Address to fetch from.")
-    ] = "https://cern.ch/geant4-data/datasets",
+    source: Annotated[str | None, typer.Option("--from", help="Address to fetch from; CERN's by default.")] = None,
     quiet: Quiet = False,
 ) -> None:
     """Fetch Geant4's official tables with their checksums; interrupted, the same command goes on."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    from caloforge.simulation.install import chosen_sets, install_sets
+    from caloforge.simulation.install import ADDRESS, chosen_sets, install_sets
     from caloforge.simulation.tables import install_folder
 
     folder = to or install_folder()
-    console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -41,14 +39,14 @@ def install(
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bar:
+    with resumable(folder), bar_of(*columns, quiet=quiet) as bar:
         tasks = {each.name: bar.add_task(each.folder, start=False) for each in chosen_sets(hadronic, everything)}
 
         def show(each: DataSet, have: int, total: int) -> None:
             bar.start_task(tasks[each.name])
             bar.update(tasks[each.name], completed=have, total=total or None)
 
-        found = install_sets(folder, chosen_sets(hadronic, everything), show, source)
+        found = install_sets(folder, chosen_sets(hadronic, everything), show, source or ADDRESS)
     for place in found:
         typer.echo(str(place))
 

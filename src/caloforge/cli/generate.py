@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from caloforge.cli.arguments import Energies, EverySeed, Quiet, SolverSteps
+from caloforge.cli.bar import bar_of
 from caloforge.cli.interrupted import resumable
 
 
@@ -56,14 +57,12 @@ def generate(
     with plain_warnings():
         wanted = energies_like(like, number) if like is not None else parse_energies(str(energies), number, seed)
 
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
     from caloforge.models.generate import generate as run
 
     columns = (TextColumn("showers"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    bar = Progress(*columns, console=console, disable=quiet or not console.is_terminal)
+    bar = bar_of(*columns, quiet=quiet)
     task = bar.add_task("showers", total=len(wanted))
 
     def show(n: int) -> None:

@@ -34,17 +34,18 @@ def describe(showers: ShowerFile, rows: int) -> list[str]:
 
     known, n = showers.detector, min(rows, len(showers))
     layers, lowest, highest, hits = np.zeros(known.n_layers), np.inf, 0.0, 0
-    ratios: list[float] = []
+    ratios = []
     for part in showers.chunks(stop=n):
         layers += np.add.reduceat(part.deposits_mev.sum(axis=0, dtype=np.float64), known.offsets[:-1])
         lowest = min(lowest, float(part.incident_energy_mev.min()))
         highest = max(highest, float(part.incident_energy_mev.max()))
         hits += int(np.count_nonzero(part.deposits_mev >= max(known.threshold_mev, np.finfo(np.float32).tiny)))
-        ratios.extend(part.deposits_mev.sum(axis=1, dtype=np.float64) / part.incident_energy_mev)
+        ratios.append(part.deposits_mev.sum(axis=1, dtype=np.float64) / part.incident_energy_mev)
     names = [
         f"{name} (condition)" if name.startswith(("conditions/", "incident_")) else name
         for name in showers.other_columns
     ]
+    shares = np.concatenate(ratios)
     fractions = layers / max(layers.sum(), np.finfo(float).tiny)
     shown = [f"{layer.name}: {100 * f:.2f} %" for layer, f in zip(known.layers, fractions, strict=True)]
     facts = {
@@ -54,7 +55,7 @@ def describe(showers: ShowerFile, rows: int) -> list[str]:
         f"threshold {known.threshold_mev:.4g} MeV, fingerprint {known.fingerprint()}",
         "looked at": f"{n} showers: all deposits finite and not negative",
         "incident energy": f"{lowest:.6g} to {highest:.6g} MeV",
-        "deposited/incident": f"{np.mean(ratios):.4f} +- {np.std(ratios):.4f}",
+        "deposited/incident": f"{np.mean(shares):.4f} +- {np.std(shares):.4f}",
         "voxels hit": f"{hits / n:.1f} per shower ({100 * hits / n / known.n_voxels:.1f} %)",
         "energy by layer": ", ".join(shown),
         "also per shower": ", ".join(names) or "nothing",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from caloforge.cli.arguments import Energies, EverySeed, Quiet, Workers
+from caloforge.cli.bar import bar_of
 from caloforge.cli.interrupted import resumable
 
 if TYPE_CHECKING:
@@ -137,18 +138,16 @@ def _progress(request: Request, quiet: bool, gev: float | None = None) -> Iterat
     """A bar over simulated energy, with showers per second."""
     import time
 
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
     total = float(request.energies_mev.sum(dtype="float64")) / 1000 if gev is None else gev
-    console = Console(stderr=True)
     columns = (
         TextColumn("{task.completed:,.0f}/{task.total:,.0f} GeV"),
         BarColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
-    bar = Progress(*columns, console=console, disable=quiet or not console.is_terminal)
+    bar = bar_of(*columns, quiet=quiet)
     task = bar.add_task("simulate", total=total, rate="")
     began, showers = time.monotonic(), 0
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from caloforge.cli.arguments import Quiet
+from caloforge.cli.interrupted import goes_on
 
 if TYPE_CHECKING:
     from caloforge.models.train import CallbackMaker
@@ -55,8 +56,7 @@ def train(
             show=not quiet,
         )
     if result.checkpoint is None:
-        typer.echo(f"Interrupted; the same command goes on where it stopped ({out}).", err=True)
-        raise typer.Exit(130)
+        raise goes_on(out)
     for name, reached in result.stages.items():
         typer.echo(
             f"{name}: best loss {reached['best_loss']:.4f} at step {reached['best_step']}, "

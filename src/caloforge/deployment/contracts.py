@@ -151,13 +151,16 @@ class Par04Vae(Called):
 
     @property
     def inputs(self) -> dict[str, tuple[int, ...]]:
+        """The inputs in the order in which the program gives them."""
         return {"input": (self.latent + 4,)}
 
     def example(self, n: int, seed: int = 0) -> dict[str, Tensor]:
+        """Inputs as the program makes them, of incident energies within the trained range."""
         rest = torch.tensor([0.0, 0.0, 1.0]).expand(n, -1)
         return {"input": torch.cat([self.draws(n, seed), self.energies(n, seed) / PAR04_LARGEST_MEV, rest], 1)}
 
     def told(self) -> dict[str, Any]:
+        """Sizes, order and units, as the program must be told them."""
         layers, n_phi, n_r = self.sizes
         return {
             "latent_size": self.latent,
@@ -194,10 +197,12 @@ class Par04Dit(Called):
 
     @property
     def inputs(self) -> dict[str, tuple[int, ...]]:
+        """The inputs in the order in which the program gives them."""
         noise = {name: noise.shape for name, noise in self.laws.items()} if self.given_noise else {}
         return {"input": (8,), **noise}
 
     def example(self, n: int, seed: int = 0) -> dict[str, Tensor]:
+        """Inputs as the program makes them, of incident energies within the trained range."""
         rest = torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]).expand(n, -1)
         inputs = {"input": torch.cat([self.energies(n, seed) / 1000, rest], 1)}
         if self.given_noise:
@@ -205,6 +210,7 @@ class Par04Dit(Called):
         return inputs
 
     def told(self) -> dict[str, Any]:
+        """Sizes, order and units, as the program must be told them."""
         layers, n_phi, n_r = self.sizes
         return {
             "mesh": {"r": n_r, "phi": n_phi, "z": layers},
@@ -239,6 +245,7 @@ class DdmlVae(Par04Vae):
             )
 
     def ordered(self, deposits: Tensor) -> Tensor:
+        """Voxels (N, V) in the program's order, sectors counted from phi = 0."""
         half = self.sizes[1] // 2
         whole = deposits.reshape(-1, *self.sizes)
         return super().ordered(
@@ -276,9 +283,11 @@ class DdmlGrid(Called):
 
     @property
     def inputs(self) -> dict[str, tuple[int, ...]]:
+        """The inputs in the order in which the program gives them."""
         return {"latent": (self.latent, 1, 1, 1), "energy": (1, 1, 1, 1)}
 
     def example(self, n: int, seed: int = 0) -> dict[str, Tensor]:
+        """Inputs as the program makes them, of incident energies within the trained range."""
         uniform = 2 * normal_to_uniform(self.draws(n, seed).double()).float() - 1
         return {
             "latent": uniform.reshape(n, self.latent, 1, 1, 1),
@@ -286,6 +295,7 @@ class DdmlGrid(Called):
         }
 
     def told(self) -> dict[str, Any]:
+        """Sizes, order and units, as the program must be told them."""
         layers, n_x, n_y = self.sizes
         return {
             "latent_size": self.latent,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from caloforge.deployment.agreement import Agreement, agreement, first_difference
 from caloforge.deployment.contracts import CONTRACTS, Par04Dit
-from caloforge.deployment.folder import new_folder
+from caloforge.deployment.folder import OWNER, new_folder
 from caloforge.deployment.graph import WithBlocks, generation_module
 from caloforge.deployment.lack import listed
 from caloforge.deployment.onnx_file import PRECISIONS
@@ -83,7 +83,7 @@ def export(
             found = compared(runtime, graph, original if chosen is None else chosen(original), folder, showers, seed)
         told = {**metadata, **runtime.facts(graph), "check": found.as_dict()}
         (folder / "export.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-        files = tuple(sorted(path.name for path in folder.iterdir() if path.name != "writer.pid"))
+        files = tuple(sorted(path.name for path in folder.iterdir() if path.name != OWNER))
     return Exported(Path(out), files, found, told)
 
 

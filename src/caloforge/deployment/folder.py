@@ -9,6 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from caloforge.errors import CaloforgeError
+from caloforge.files import renamed, unwritten
+
+OWNER = "writer.pid"
+"""File within the folder that holds the writing process's number until the folder is whole."""
 
 
 @contextmanager
@@ -21,39 +25,41 @@ def new_folder(path: Path | str) -> Iterator[Path]:
     if path.exists():
         raise CaloforgeError(f"{path} exists; choose another folder, or remove it first.")
     beside = path.with_name(f".{path.name}.part")
-    owner = beside / "writer.pid"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            beside.mkdir()
-        except FileExistsError:
-            if _lives(owner):
-                raise CaloforgeError(
-                    f"{path} is being written by process {owner.read_text().strip()}; wait for it, or choose another "
-                    "folder."
-                ) from None
-            shutil.rmtree(beside)
-            beside.mkdir()
-        owner.write_text(f"{os.getpid()}\n")
+        _claim(beside, path)
     except OSError as error:
-        raise CaloforgeError(
-            f"{path} could not be written ({error.strerror or error}); choose another folder."
-        ) from error
-    try:
+        raise unwritten(path, error) from error
+    with renamed(beside, path):
         yield beside
-        owner.unlink()
-        os.replace(beside, path)
-    except OSError as error:
-        raise CaloforgeError(
-            f"{path} could not be written ({error.strerror or error}); free some space or choose another folder."
-        ) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        (beside / OWNER).unlink()
+
+
+def _claim(beside: Path, path: Path) -> None:
+    """Make the folder `beside` this process's own; one that an ended process left is emptied.
+
+    Raises CaloforgeError where its owner lives.
+    """
+    owner = beside / OWNER
+    try:
+        beside.mkdir()
+    except FileExistsError:
+        if _lives(owner):
+            raise CaloforgeError(
+                f"{path} is being written by process {owner.read_text(encoding='ascii').strip()}; wait for it, or "
+                "choose another folder."
+            ) from None
+        shutil.rmtree(beside)
+        beside.mkdir()
+    owner.write_text(f"{os.getpid()}\n", encoding="ascii")
 
 
 def _lives(owner: Path) -> bool:
+    """Whether the process whose number the file holds runs, be it another user's."""
     try:
-        os.kill(int(owner.read_text()), 0)
+        os.kill(int(owner.read_text(encoding="ascii")), 0)
+    except PermissionError:
+        return owner.is_file()
     except (OSError, ValueError):
         return False
     return True

@@ -13,7 +13,8 @@ from caloforge.evaluation.copies import common_showers, repeated_showers
 from caloforge.evaluation.protocol import Protocol
 from caloforge.evaluation.protocols import PROTOCOLS, default_protocol
 from caloforge.evaluation.sample import Sample, Source
-from caloforge.models.seen import Seen, file_sha256
+from caloforge.files import file_sha256
+from caloforge.models.seen import Seen
 from caloforge.showers import ShowerFile
 
 _PARTICLES = {

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from caloforge.documents import refuse_newer
 from caloforge.errors import CaloforgeError
 from caloforge.files import write_text
 
@@ -67,10 +68,7 @@ def load_results(path: Path | str) -> Results:
     schema = found.get("schema") if isinstance(found, dict) else None
     if not isinstance(schema, int) or isinstance(schema, bool):
         raise CaloforgeError(f"{path} says no schema, expected {SCHEMA}; give a results.json of `caloforge evaluate`.")
-    if schema > SCHEMA:
-        raise CaloforgeError(
-            f"{path} has schema {schema}, newer than {SCHEMA}, the newest that this caloforge reads; update caloforge."
-        )
+    refuse_newer(str(path), schema, SCHEMA)
     if schema < SCHEMA:
         raise CaloforgeError(
             f"{path} has schema {schema}, which this caloforge no longer reads (it reads {SCHEMA}); "

@@ -24,7 +24,7 @@ LAYER_FLOOR = 1e-8
 
 
 class _Voxels(Factor):
-    """What both spaces share: the context, and the smooth standardisation of what `_line` makes of the deposits."""
+    """What all spaces share: the context, and the smooth standardisation of what `_line` makes of the deposits."""
 
     def __init__(self, model: nn.Module, slices: tuple[slice, ...], noise_mev: float, threshold_mev: float) -> None:
         super().__init__()
@@ -96,7 +96,36 @@ class VoxelShares(_Voxels):
         return {"deposits_mev": share_layers(shares, state["layer_energy_mev"], self.slices, self.threshold_mev)}
 
 
-class VoxelEnergies(_Voxels):
+class _LogEnergies(_Voxels):
+    """What the two spaces of the voxels' own energies share: their log, the range of the showers fitted to, within
+    which generated ones stay, and the scaling to the layers' energies."""
+
+    lowest: Tensor
+    highest: Tensor
+
+    def __init__(
+        self, model: nn.Module, slices: tuple[slice, ...], noise_mev: float, threshold_mev: float, offset_mev: float
+    ) -> None:
+        super().__init__(model, slices, noise_mev, threshold_mev)
+        self.log = ThresholdLog(threshold_mev, offset_mev)
+        self.register_buffer("lowest", torch.full((slices[-1].stop,), -math.inf))
+        self.register_buffer("highest", torch.full((slices[-1].stop,), math.inf))
+
+    def _bounded_mev(self, values: Tensor, energy_mev: Tensor) -> Tensor:
+        """Energies (N, V) in MeV of standardised logs (N, V), these held within the range fitted to."""
+        bounded = torch.minimum(torch.maximum(values, self.lowest), self.highest)
+        energies: Tensor = self.log.inverse(self.standardise.inverse(bounded, energy_mev))
+        return energies
+
+    def _scaled(self, drawn_mev: Tensor, visible_mev: Tensor, layer_energy_mev: Tensor) -> State:
+        """Deposits (N, V) of energies (N, V) scaled to the layers' (N, L), all in MeV, and the `mismatch` (N,): by how
+        much the visible ones had missed a layer at most, over the shower's energy."""
+        deposits = scale_to_layers(drawn_mev, layer_energy_mev, self.slices, self.threshold_mev)
+        missed = (layer_sums(visible_mev, self.slices) - layer_energy_mev).abs().amax(-1)
+        return {"deposits_mev": deposits, "mismatch": missed / layer_energy_mev.sum(-1).clamp_min(self.threshold_mev)}
+
+
+class VoxelEnergies(_LogEnergies):
     """p(voxels | E_1 ... E_L, E_inc) in the log of each voxel's energy, standardised along the incident energy.
 
     Most voxels of a shower hold a few MeV whatever their layer's energy, so their log in MeV hardly moves with it,
@@ -108,9 +137,6 @@ class VoxelEnergies(_Voxels):
     Our own variation of CaloFlow (arXiv:2106.05285).
     """
 
-    lowest: Tensor
-    highest: Tensor
-
     def __init__(
         self,
         model: nn.Module,
@@ -120,10 +146,8 @@ class VoxelEnergies(_Voxels):
         offset_mev: float = 0.0,
         empty_spread: float = FILL_SPREAD,
     ) -> None:
-        super().__init__(model, slices, noise_mev, threshold_mev)
-        self.log, self.empty_spread = ThresholdLog(threshold_mev, offset_mev), empty_spread
-        self.register_buffer("lowest", torch.full((slices[-1].stop,), -math.inf))
-        self.register_buffer("highest", torch.full((slices[-1].stop,), math.inf))
+        super().__init__(model, slices, noise_mev, threshold_mev, offset_mev)
+        self.empty_spread = empty_spread
 
     def _line(self, deposits_mev: Tensor, generator: torch.Generator) -> Tensor:
         line: Tensor = self.log(fill_empty(deposits_mev, self.threshold_mev, generator, self.empty_spread))[0]
@@ -136,21 +160,16 @@ class VoxelEnergies(_Voxels):
         self.highest.copy_(x.amax(0))
 
     def write(self, x: Tensor, state: State) -> State:
-        energy = state["incident_energy_mev"].float()[:, None]
-        bounded = torch.minimum(torch.maximum(x, self.lowest), self.highest)
-        drawn = self.log.inverse(self.standardise.inverse(bounded, energy))
-        layers = state["layer_energy_mev"]
-        deposits = scale_to_layers(drawn, layers, self.slices, self.threshold_mev)
+        drawn = self._bounded_mev(x, state["incident_energy_mev"].float()[:, None])
         visible = torch.where(drawn >= self.threshold_mev, drawn, torch.zeros_like(drawn))
-        missed = (layer_sums(visible, self.slices) - layers).abs().amax(-1)
-        return {"deposits_mev": deposits, "mismatch": missed / layers.sum(-1).clamp_min(self.threshold_mev)}
+        return self._scaled(drawn, visible, state["layer_energy_mev"])
 
 
 LEAST_RANGE = 2.5
 """Generated hits may always lie this many spreads from the mean, also in voxels that were seldom hit."""
 
 
-class VoxelHits(_Voxels):
+class VoxelHits(_LogEnergies):
     """p(voxels | E_1 ... E_L, E_inc) as hits and what each holds: x (N, 2 V) is one where a voxel reaches the threshold
     and zero elsewhere, then the log of its energy, standardised over its hits along the incident energy (zero where it
     is empty).
@@ -161,9 +180,6 @@ class VoxelHits(_Voxels):
     offset_mev: the log is that of the energy plus this.
     """
 
-    lowest: Tensor
-    highest: Tensor
-
     def __init__(
         self,
         model: nn.Module,
@@ -172,11 +188,8 @@ class VoxelHits(_Voxels):
         threshold_mev: float,
         offset_mev: float = 0.0,
     ) -> None:
-        super().__init__(model, slices, noise_mev, threshold_mev)
-        n_voxels = slices[-1].stop
-        self.log, self.standardise = ThresholdLog(threshold_mev, offset_mev), HitStandardise(n_voxels)
-        self.register_buffer("lowest", torch.full((n_voxels,), -math.inf))
-        self.register_buffer("highest", torch.full((n_voxels,), math.inf))
+        super().__init__(model, slices, noise_mev, threshold_mev, offset_mev)
+        self.standardise = HitStandardise(slices[-1].stop)
 
     def fit(self, incident_energy_mev: Tensor, deposits_mev: Tensor) -> None:
         energy = incident_energy_mev.double()[:, None]
@@ -202,11 +215,8 @@ class VoxelHits(_Voxels):
         return {"x": self._hits(incident_energy_mev, deposits_mev), "context": self.context(state)}
 
     def write(self, x: Tensor, state: State) -> State:
-        energy, layers = state["incident_energy_mev"].float()[:, None], state["layer_energy_mev"]
         hit, values = x.tensor_split(2, -1)
-        bounded = torch.minimum(torch.maximum(values, self.lowest), self.highest)
-        energies = self.log.inverse(self.standardise.inverse(bounded, energy)).clamp_min(self.threshold_mev)
+        energies = self._bounded_mev(values, state["incident_energy_mev"].float()[:, None])
+        energies = energies.clamp_min(self.threshold_mev)
         drawn = torch.where(hit > 0.5, energies, torch.zeros_like(energies))
-        deposits = scale_to_layers(drawn, layers, self.slices, self.threshold_mev)
-        missed = (layer_sums(drawn, self.slices) - layers).abs().amax(-1)
-        return {"deposits_mev": deposits, "mismatch": missed / layers.sum(-1).clamp_min(self.threshold_mev)}
+        return self._scaled(drawn, drawn, state["layer_energy_mev"])

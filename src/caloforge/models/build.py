@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
+
+from pydantic import BaseModel
 
 from caloforge.detectors import Detector
 from caloforge.models.caloflow import CaloFlowSettings, caloflow
@@ -12,20 +15,32 @@ from caloforge.models.shower_model import ShowerModel
 from caloforge.models.vae import VaeGivenEnergiesSettings, VaeSettings, vae, vae_given_energies
 from caloforge.registry import Registry
 
+
+@dataclass(frozen=True)
+class Family:
+    """A family of models: what a recipe's `model` may say, which factors its stages train, and what assembles it."""
+
+    settings: type[BaseModel]
+    factors: tuple[str, ...]
+    assemble: Callable[[Any, Detector], ShowerModel]
+
+    def __call__(self, model: Mapping[str, Any], detector: Detector) -> ShowerModel:
+        """The untrained model of a recipe; raises pydantic's ValidationError for a setting that the family lacks."""
+        return self.assemble(self.settings.model_validate(model), detector)
+
+
+OURS = {
+    "caloflow": Family(CaloFlowSettings, ("energies", "voxels"), caloflow),
+    "flow-matching": Family(FlowMatchingSettings, ("energies", "voxels"), flow_matching),
+    "flow-matching-one-step": Family(OneStepSettings, ("shower",), one_step),
+    "vae": Family(VaeSettings, ("shower",), vae),
+    "vae-given-energies": Family(VaeGivenEnergiesSettings, ("energies", "voxels"), vae_given_energies),
+}
+"""The families that come with caloforge; those of other packages check their settings when they build."""
+
 FAMILIES: Registry[Callable[[Mapping[str, Any], Detector], ShowerModel]] = Registry("model family", "caloforge.models")
-FAMILIES.add("caloflow", lambda settings, detector: caloflow(CaloFlowSettings.model_validate(settings), detector))
-FAMILIES.add(
-    "flow-matching",
-    lambda settings, detector: flow_matching(FlowMatchingSettings.model_validate(settings), detector),
-)
-FAMILIES.add(
-    "flow-matching-one-step", lambda settings, detector: one_step(OneStepSettings.model_validate(settings), detector)
-)
-FAMILIES.add("vae", lambda settings, detector: vae(VaeSettings.model_validate(settings), detector))
-FAMILIES.add(
-    "vae-given-energies",
-    lambda settings, detector: vae_given_energies(VaeGivenEnergiesSettings.model_validate(settings), detector),
-)
+for _name, _family in OURS.items():
+    FAMILIES.add(_name, _family)
 
 
 def build(model: Mapping[str, Any], detector: Detector) -> ShowerModel:

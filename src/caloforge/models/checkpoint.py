@@ -14,6 +14,7 @@ from safetensors.torch import save as safetensors_bytes
 from torch import Tensor, nn
 
 from caloforge.detectors import from_json, to_json
+from caloforge.documents import refuse_newer, said
 from caloforge.errors import CaloforgeError
 from caloforge.files import replaced, write_text
 from caloforge.models.build import build
@@ -63,13 +64,9 @@ def load_checkpoint(path: Path | str) -> tuple[ShowerModel, Recipe, dict[str, An
         _low, _high = (float(end) for end in provenance["incident_range_mev"])
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise CaloforgeError(
-            f"{folder / 'provenance.json'} is damaged ({error}); take the checkpoint from its source again."
+            f"{folder / 'provenance.json'} is damaged ({said(error)}); take the checkpoint from its source again."
         ) from error
-    if version > SCHEMA:
-        raise CaloforgeError(
-            f"checkpoint {folder} has schema {version}, newer than {SCHEMA}, "
-            "the newest that this caloforge reads; update caloforge."
-        )
+    refuse_newer(f"checkpoint {folder}", version, SCHEMA)
     recipe = parse_recipe(texts["recipe.yaml"], str(folder / "recipe.yaml"))
     model = build(recipe.model_of(stage), from_json(texts["detector.json"]))
     weights = folder / "weights.safetensors"
@@ -103,34 +100,33 @@ def pack(model: nn.Module, *, half: bool = False) -> dict[str, Tensor]:
 
 
 def unpack(model: nn.Module, packed: Mapping[str, Tensor], source: str) -> None:
-    """Load what `pack` made into a module of the same sizes; `source` names the file in errors."""
+    """Load what `pack` made into a module of the same sizes; `source` names the file in errors.
+
+    Raises CaloforgeError where a tensor is missing, not expected, or of another size.
+    """
     masks = _masks(model)
     state = model.state_dict()
     expected = {name for name in state if name not in masks.values()}
     if expected != set(packed):
         name = sorted(expected ^ set(packed))[0]
-        raise CaloforgeError(
-            f"{source} does not fit its recipe: '{name}' is {'missing' if name in expected else 'not expected'}."
-        )
+        raise _misfit(source, f"'{name}' is {'missing' if name in expected else 'not expected'}")
     for name in sorted(expected):
         value, target = packed[name], state[name]
         if name in masks:
             mask = _buffer(model, masks[name]).bool().expand_as(target)
             if value.shape != (int(mask.sum()),):
-                raise CaloforgeError(
-                    f"{source} does not fit its recipe: '{name}' has {value.numel()} weights, "
-                    f"expected {int(mask.sum())}."
-                )
+                raise _misfit(source, f"'{name}' has {value.numel()} weights, expected {int(mask.sum())}")
             full = torch.zeros_like(target)
             full[mask] = value.to(target)
             value = full
         if value.shape != target.shape:
-            raise CaloforgeError(
-                f"{source} does not fit its recipe: '{name}' has shape {tuple(value.shape)}, "
-                f"expected {tuple(target.shape)}."
-            )
+            raise _misfit(source, f"'{name}' has shape {tuple(value.shape)}, expected {tuple(target.shape)}")
         state[name] = value.to(target)
     model.load_state_dict(state)
+
+
+def _misfit(source: str, how: str) -> CaloforgeError:
+    return CaloforgeError(f"{source} does not fit its recipe: {how}; take both from the same checkpoint.")
 
 
 def load_matching(model: nn.Module, other: nn.Module) -> tuple[int, int]:

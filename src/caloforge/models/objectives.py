@@ -50,5 +50,8 @@ def objective_of(stage: Stage, model: nn.Module, teacher: nn.Module) -> Objectiv
 
 def _flow(model: nn.Module, stage: Stage) -> Flow:
     if not isinstance(model, Flow):
-        raise CaloforgeError(f"stage '{stage.name}': only a flow can be distilled, '{stage.factor}' is none.")
+        raise CaloforgeError(
+            f"stage '{stage.name}': only a flow can be distilled, but the factor '{stage.factor}' is learned by "
+            f"{type(model).__name__}; give the stage another objective."
+        )
     return model

@@ -11,12 +11,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from caloforge.errors import CaloforgeError
-from caloforge.models.build import FAMILIES
-from caloforge.models.caloflow import CaloFlowSettings
+from caloforge.models.build import FAMILIES, OURS
 from caloforge.models.evidence import BoundSection
 from caloforge.models.flow_matching import MatchingSection
-from caloforge.models.flow_matching_showers import FlowMatchingSettings, OneStepSettings
-from caloforge.models.vae import VaeGivenEnergiesSettings, VaeSettings
 from caloforge.registry import nearest
 
 SCHEMA = 1
@@ -88,23 +85,6 @@ class Stage(_Strict):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), populate_by_name=True)
 
 
-SETTINGS: dict[str, type[BaseModel]] = {
-    "caloflow": CaloFlowSettings,
-    "flow-matching": FlowMatchingSettings,
-    "flow-matching-one-step": OneStepSettings,
-    "vae": VaeSettings,
-    "vae-given-energies": VaeGivenEnergiesSettings,
-}
-"""What `model` may say for each family of ours; those of other packages check theirs when they build."""
-
-FACTORS = {
-    "caloflow": ("energies", "voxels"),
-    "flow-matching": ("energies", "voxels"),
-    "flow-matching-one-step": ("shower",),
-    "vae": ("shower",),
-    "vae-given-energies": ("energies", "voxels"),
-}
-
 SECTIONS = {"matching": "flow-matching", "bound": "evidence-bound"}
 """Keys of a stage that one objective alone reads."""
 
@@ -122,23 +102,23 @@ class Recipe(_Strict):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), populate_by_name=True)
 
     def model_of(self, stage: str) -> dict[str, Any]:
-        """The settings of the model in one stage: `model` with the changes of all stages up to it."""
-        model = self.model
-        for step in self.stages:
+        """The settings of the model in one stage: `model` with the changes of all stages up to it.
+
+        Raises CaloforgeError as `stage`.
+        """
+        model, last = self.model, self.stages.index(self.stage(stage))
+        for step in self.stages[: last + 1]:
             model = merged(model, step.model)
-            if step.name == stage:
-                return model
-        raise CaloforgeError(
-            f"recipe '{self.name}' has no stage '{stage}'.{nearest(stage, [s.name for s in self.stages])}"
-        )
+        return model
 
     def stage(self, name: str) -> Stage:
-        """The stage of a name."""
+        """The stage of a name; raises CaloforgeError that lists the names where there is none of it."""
         for step in self.stages:
             if step.name == name:
                 return step
+        names = [step.name for step in self.stages]
         raise CaloforgeError(
-            f"recipe '{self.name}' has no stage '{name}'.{nearest(name, [s.name for s in self.stages])}"
+            f"recipe '{self.name}' has no stage '{name}' (there are {', '.join(names)}).{nearest(name, names)}"
         )
 
     def to_yaml(self) -> str:
@@ -185,7 +165,8 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
             return parse_recipe(path.read_text(encoding="utf-8"), str(path), overrides)
         except (OSError, UnicodeDecodeError) as error:
             raise CaloforgeError(
-                f"recipe {path} cannot be read ({getattr(error, 'strerror', None) or error})."
+                f"recipe {path} cannot be read ({getattr(error, 'strerror', None) or error}); give a YAML file, or the "
+                f"name of a recipe that comes with caloforge ({', '.join(recipe_names())})."
             ) from error
     name = str(name_or_path)
     if name not in recipe_names():
@@ -198,7 +179,10 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
 
 
 def parse_recipe(text: str, source: str, overrides: Sequence[str] = ()) -> Recipe:
-    """A recipe from YAML text; `source` names it in errors."""
+    """A recipe from YAML text; `source` names it in errors.
+
+    Raises CaloforgeError that names the line, or the override, and the nearest key.
+    """
     lines: dict[Location, int] = {}
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -207,7 +191,8 @@ def parse_recipe(text: str, source: str, overrides: Sequence[str] = ()) -> Recip
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
         raise CaloforgeError(
-            f"{source}{line}: this is not YAML ({getattr(error, 'problem', None) or error})."
+            f"{source}{line}: this is not YAML ({getattr(error, 'problem', None) or error}); "
+            "correct it, a recipe that comes with caloforge shows the form."
         ) from error
     if not isinstance(raw, dict) or root is None:
         raise CaloforgeError(
@@ -235,16 +220,17 @@ def parse_recipe(text: str, source: str, overrides: Sequence[str] = ()) -> Recip
         raise CaloforgeError(
             f"{where(('model', 'family'))}: '{family}' is no model family ({', '.join(known)}).{nearest(family, known)}"
         )
-    if family not in SETTINGS:
+    if family not in OURS:
         return recipe
-    model = _validated(SETTINGS[family], recipe.model, ("model",), where).model_dump(mode="json")
+    settings, factors = OURS[family].settings, OURS[family].factors
+    model = _validated(settings, recipe.model, ("model",), where).model_dump(mode="json")
     for index, stage in enumerate(recipe.stages):
         if stage.model:
-            _validated(SETTINGS[family], recipe.model_of(stage.name), ("stages", index, "model"), where)
-        if stage.factor not in FACTORS[family]:
+            _validated(settings, recipe.model_of(stage.name), ("stages", index, "model"), where)
+        if stage.factor not in factors:
             raise CaloforgeError(
                 f"{where(('stages', index, 'factor'))}: '{stage.factor}' is no factor of {family} "
-                f"({', '.join(FACTORS[family])}).{nearest(stage.factor, list(FACTORS[family]))}"
+                f"({', '.join(factors)}).{nearest(stage.factor, list(factors))}"
             )
     return recipe.model_copy(update={"model": model})
 
@@ -356,7 +342,9 @@ def _override(raw: dict[str, Any], override: str) -> list[Location]:
     try:
         value = yaml.safe_load(value_text)
     except yaml.YAMLError as error:
-        raise CaloforgeError(f"--set {override}: the value is not YAML.") from error
+        raise CaloforgeError(
+            f"--set {override}: the value is not YAML; write it as in a recipe, e.g. epochs=5."
+        ) from error
     places: list[tuple[Any, Location]] = [(raw, ())]
     *parents, last = path.strip().split(".")
     for part in parents:

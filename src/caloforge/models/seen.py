@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 DATA, ROWS = "training_data_sha256", "training_rows"
@@ -63,9 +61,3 @@ def merged(ranges: Iterable[Iterable[int]], gap: int = 0) -> tuple[tuple[int, in
         else:
             found.append((first, end))
     return tuple(found)
-
-
-def file_sha256(path: Path) -> str:
-    """Hash of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

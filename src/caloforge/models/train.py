@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import time
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from caloforge import __version__
 from caloforge.detectors import Detector, load_detector, to_json
 from caloforge.errors import CaloforgeError
-from caloforge.files import write_text
+from caloforge.files import file_sha256, write_text
 from caloforge.models.batches import Rows, ShowerBatches, ShowerRows, split_rows
 from caloforge.models.build import build
 from caloforge.models.checkpoint import load_checkpoint, load_matching, save_checkpoint
@@ -29,6 +28,7 @@ from caloforge.models.shower_model import ShowerModel
 from caloforge.randomness import stream_seed
 from caloforge.showers import open_showers
 from caloforge.training import Callback, TrainingSettings, load_weights, train
+from caloforge.training.checkpoint import read_json
 from caloforge.training.settings import FREE
 
 FIT_BYTES = 1 << 27
@@ -134,13 +134,14 @@ def train_recipe(
         factor = dict(model.named_factors()).get(stage.factor)
         if factor is None:
             raise CaloforgeError(
-                f"stage '{stage.name}': the model has no factor '{stage.factor}' ({', '.join(model.factors)})."
+                f"stage '{stage.name}': the model has no factor '{stage.factor}'; give one of "
+                f"{', '.join(model.factors)}."
             )
         objective = objective_of(stage, factor.model, dict(old.named_factors())[stage.factor].model)
         current = stage.name
         finished = out / stage.name / "finished.json"
         if finished.is_file():
-            done[stage.name] = json.loads(finished.read_text(encoding="utf-8"))
+            done[stage.name] = read_json(finished)
         else:
             began = time.monotonic()
             batch_seed = stream_seed(stage.training.seed, "stage", index)
@@ -197,7 +198,7 @@ def _changed(recipe: Recipe, stage: Stage, old: ShowerModel) -> ShowerModel:
         if name not in state or state[name].shape != value.shape:
             raise CaloforgeError(
                 f"stage '{stage.name}' may change the factor '{stage.factor}' only, "
-                f"but its model changes '{name}' as well."
+                f"but its model changes '{name}' as well; leave the rest of its 'model' out."
             )
     new.load_state_dict({**state, **kept})
     if stage.objective != "distillation" and stage.from_ is not None:
@@ -273,10 +274,7 @@ def _same_run(out: Path, recipe: Recipe, data_sha256: str, init: Path | str | No
     now = {"recipe": plan, "data_sha256": data_sha256, "init_sha256": init_sha256, "only": list(only)}
     noted = out / "run.json"
     if noted.is_file():
-        try:
-            then = json.loads(noted.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise CaloforgeError(f"{noted} is damaged ({error}); train into another folder.") from error
+        then = read_json(noted)
         difference = _first_difference(_fixed(then), _fixed(now), "")
         if difference:
             raise CaloforgeError(
@@ -322,7 +320,6 @@ def _ranges(rows: Rows | NDArray[Any]) -> list[list[int]]:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
-        raise CaloforgeError(f"{path} cannot be read ({error.strerror or error}).") from error
+        raise CaloforgeError(f"{path} cannot be read ({error.strerror or error}); give a file that can.") from error

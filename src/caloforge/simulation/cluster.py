@@ -39,10 +39,10 @@ def run_on_dask(address: str) -> Callable[[Plan, Sequence[Chunk], Callable[[Chun
             futures = {client.submit(remote_chunk, manifest, chunk.index, pure=False): chunk for chunk in chunks}
             try:
                 for future in as_completed(list(futures)):
-                    content, problem = _result(future, futures[future])
+                    chunk = futures.pop(future)  # and the cluster may forget the file
+                    content, problem = _result(future, chunk)
                     if problem:
                         raise CaloforgeError(problem)
-                    chunk = futures[future]
                     with replaced(plan.file(chunk.index)) as beside:
                         beside.write_bytes(content)
                     done(chunk)
@@ -71,7 +71,7 @@ def remote_chunk(manifest: str, index: int) -> tuple[bytes, str]:
         folder = Path(place)
         (folder / "manifest.json").write_text(manifest, encoding="utf-8")
         command = [sys.executable, "-m", "caloforge.simulation.cluster", place, str(index)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
         file = folder / f"chunk-{index:06d}.npz"
         if done.returncode == 0 and file.is_file():
             return file.read_bytes(), ""

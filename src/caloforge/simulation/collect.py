@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.simulation import hook_kernel as kernel
-from caloforge.simulation.step_layout import StepLayout, address_of, words
+from caloforge.simulation.step_layout import address_of, words
 
 Hits = NDArray[np.float64]
 Score = Callable[[Hits], None]
@@ -126,6 +126,3 @@ class CompiledCollector:
         if self._own[kernel.COUNT]:
             self._hand_over()
             self._own[kernel.COUNT] = 0
-
-
-__all__ = ["Collector", "CompiledCollector", "Hits", "PythonCollector", "Score", "StepLayout", "marked"]

@@ -22,10 +22,10 @@ from caloforge.simulation.collect import (
     Hits,
     PythonCollector,
     Score,
-    StepLayout,
     marked,
 )
 from caloforge.simulation.particles import EM, geant4_name
+from caloforge.simulation.step_layout import StepLayout
 from caloforge.simulation.tables import Tables, require_elements, require_sets
 
 SLOW_STEPS = "CALOFORGE_SLOW_STEPS"

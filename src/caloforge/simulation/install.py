@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tarfile
 import urllib.error
@@ -11,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from caloforge.errors import CaloforgeError
+from caloforge.files import file_sha256
 from caloforge.simulation.tables import DATA_SETS, DataSet
 
 ADDRESS = "https://cern.ch/geant4-data/datasets"
@@ -90,11 +90,7 @@ def _fetch_once(archive: Path, url: str, each: DataSet, progress: Progress) -> s
         raise CaloforgeError(
             f"{url} could not be fetched ({why}); the same command goes on where it stopped."
         ) from error
-    digest = hashlib.sha256()
-    with archive.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+    return file_sha256(archive)
 
 
 def _unpack(archive: Path, target: Path) -> None:
@@ -106,10 +102,14 @@ def _unpack(archive: Path, target: Path) -> None:
             tar.extractall(beside, filter="data")
         inside = beside / target.name
         if not inside.is_dir():
-            raise CaloforgeError(f"{archive.name} does not hold the folder {target.name}; nothing was installed.")
+            raise CaloforgeError(
+                f"{archive} does not hold the folder {target.name}; nothing was installed: remove it and try again."
+            )
         inside.rename(target)
     except tarfile.TarError as error:
-        raise CaloforgeError(f"{archive.name} cannot be unpacked ({error}); nothing was installed.") from error
+        raise CaloforgeError(
+            f"{archive} cannot be unpacked ({error}); nothing was installed: remove it and try again."
+        ) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from caloforge.documents import read_document, said
 from caloforge.errors import CaloforgeError
 from caloforge.files import write_text
 from caloforge.simulation.request import Request
@@ -132,18 +132,12 @@ def open_plan(folder: Path, tables: Tables | None = None) -> Plan:
 
 
 def _read(manifest: Path) -> dict[str, Any]:
+    kind, remedy = "manifest of a simulation", "name the folder that `caloforge simulate` began"
+    document = read_document(manifest, SCHEMA, kind, remedy)
     try:
-        document: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
-        schema = document["schema"]
-        document["request"]["detectors"], document["geant4_data"]["sets"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CaloforgeError(
-            f"{manifest} is no manifest of a simulation ({error}); name the folder that `caloforge simulate` began."
-        ) from error
-    if schema > SCHEMA:
-        raise CaloforgeError(
-            f"{manifest} has schema {schema}, but this version reads up to {SCHEMA}; update caloforge."
-        )
+        document["request"]["detectors"], document["geant4_data"]["sets"], document["geant4_data"]["folder"]
+    except (KeyError, TypeError) as error:
+        raise CaloforgeError(f"{manifest} is no {kind} ({said(error)}); {remedy}.") from error
     return document
 
 
@@ -154,19 +148,15 @@ def _short(value: Any) -> str:
 
 
 def parse_indices(text: str, n: int) -> list[int]:
-    """Chunk numbers of "3,7-9", each below n; raises CaloforgeError for anything else."""
+    """Chunk numbers of "3,7-9", in order, each below n; raises CaloforgeError for anything else."""
     found: set[int] = set()
-    try:
-        for part in text.split(","):
-            low, _, high = part.partition("-")
-            found |= set(range(int(low), int(high or low) + 1))
-    except ValueError as error:
-        raise CaloforgeError(f"--only {text}: expected chunk numbers such as 3,7-9.") from error
-    return _inside(found, n, text)
-
-
-def _inside(found: Iterable[int], n: int, text: str) -> list[int]:
-    numbers = sorted(found)
-    if not numbers or numbers[0] < 0 or numbers[-1] >= n:
-        raise CaloforgeError(f"--only {text}: this production has the chunks 0 to {n - 1}.")
-    return numbers
+    for part in text.split(","):
+        low, _, high = part.partition("-")
+        try:
+            first, last = int(low), int(high or low)
+        except ValueError as error:
+            raise CaloforgeError(f"--only {text}: expected chunk numbers such as 3,7-9.") from error
+        if not 0 <= first <= last < n:
+            raise CaloforgeError(f"--only {text}: this production has the chunks 0 to {n - 1}; give some of them.")
+        found |= set(range(first, last + 1))
+    return sorted(found)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import h5py
 import numpy as np
 
-from caloforge import __version__
+from caloforge import __version__, processor
 from caloforge.errors import CaloforgeError
 from caloforge.files import write_text
 from caloforge.showers import Showers, ShowerWriter
@@ -34,7 +34,8 @@ Done = Callable[[Chunk], None]
 class Runner(Protocol):
     """Simulates chunks somewhere and calls `done` for each as it is committed."""
 
-    def __call__(self, plan: Plan, chunks: Sequence[Chunk], done: Done) -> None: ...
+    def __call__(self, plan: Plan, chunks: Sequence[Chunk], done: Done) -> None:
+        """Simulate these chunks of the plan; raises CaloforgeError where one fails."""
 
 
 @dataclass(frozen=True)
@@ -204,21 +205,13 @@ def _sidecar(plan: Plan, cpu: np.ndarray[Any, Any], facts: dict[str, set[str]]) 
             "per_gev": float(cpu.sum() / request.energies_mev.sum(dtype=np.float64) * 1000),
         },
         "hardware": {
-            "processor": _processor(),
+            "processor": processor.name(),
             "machine": platform.machine(),
             "system": platform.system(),
             "cores": os.cpu_count(),
             "python": platform.python_version(),
         },
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def _is_ours(file: Path, request: Request, tables: Tables) -> bool:

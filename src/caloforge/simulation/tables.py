@@ -10,7 +10,6 @@ from pathlib import Path
 
 from caloforge.errors import CaloforgeError
 
-GEANT4_VERSION = "11.4"
 VARIABLE = "CALOFORGE_GEANT4_DATA"
 SUBSET = "subset"
 """Name of the tables that come along: enough for electromagnetic showers in the materials of the presets."""

@@ -15,7 +15,9 @@ def try_geant4(place: str | None) -> tuple[bool, str]:
     with tempfile.TemporaryDirectory() as empty:
         command = [sys.executable, "-m", "caloforge.simulation.trial", empty, *([place] if place else [])]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
+            done = subprocess.run(
+                command, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=_SECONDS
+            )
         except subprocess.TimeoutExpired:
             return False, f"no shower within {_SECONDS} s"
     said = [line for line in done.stdout.splitlines() if line.startswith("caloforge: ")]

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from caloforge import __version__
+from caloforge import __version__, processor
 from caloforge.threads import available_threads
 
 _CPU = Path("/sys/devices/system/cpu/cpu0")
@@ -16,9 +16,9 @@ _CPU = Path("/sys/devices/system/cpu/cpu0")
 
 def machine() -> dict[str, Any]:
     """What is known of it; unknown parts are missing."""
-    information = _information()
+    information = processor.information()
     found: dict[str, Any] = {
-        "processor": information.get("model name") or platform.processor() or platform.machine(),
+        "processor": processor.name(),
         "family": " ".join(f"{key} {information[key]}" for key in ("cpu family", "model") if key in information),
         "vector": [
             flag for flag in ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16") if flag in _flags(information)
@@ -45,13 +45,6 @@ def line(found: dict[str, Any]) -> str:
         "virtual machine" if found.get("virtual") else "", found["system"], f"Python {found['python']}",
     ]  # fmt: skip
     return "; ".join(part for part in parts if part)
-
-
-def _information() -> dict[str, str]:
-    """The first processor in /proc/cpuinfo."""
-    text = _text(Path("/proc/cpuinfo"))
-    pairs = (row.partition(":") for row in text.partition("\n\n")[0].splitlines())
-    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _flags(information: dict[str, str]) -> list[str]:

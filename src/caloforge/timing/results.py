@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from caloforge.errors import CaloforgeError
+from caloforge.documents import read_document
 from caloforge.files import write_text
 
 SCHEMA = 1
@@ -25,20 +25,8 @@ class Results:
     @classmethod
     def load(cls, folder: Path) -> Results:
         """The document of a folder; raises CaloforgeError where it cannot be read or is of a newer schema."""
-        path = folder / FILE
-        try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-            schema = int(document["schema"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CaloforgeError(
-                f"{path} is no result of a benchmark ({error}); give a folder of its own with --out."
-            ) from error
-        if schema > SCHEMA:
-            raise CaloforgeError(
-                f"{path} has schema {schema}, newer than {SCHEMA}, the newest that this caloforge reads; update "
-                "caloforge or give another folder with --out."
-            )
-        return cls(folder, document)
+        remedy = "give a folder of its own with --out"
+        return cls(folder, read_document(folder / FILE, SCHEMA, "result of a benchmark", remedy))
 
     def save(self) -> None:
         """Write it."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from caloforge.errors import CaloforgeError
+from caloforge.files import file_sha256
 from caloforge.timing.decoder import parse_widths
 
 
@@ -21,7 +22,6 @@ def of_checkpoint(text: str) -> dict[str, Any]:
     Raises CaloforgeError where there are none.
     """
     from caloforge.models.pretrained import checkpoint_folder
-    from caloforge.models.seen import file_sha256
 
     folder = checkpoint_folder(text).resolve()
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from caloforge.errors import CaloforgeError
-from caloforge.files import write_text
+from caloforge.files import replaced, write_text
 
 WEIGHTS = "weights.safetensors"
 
@@ -61,18 +60,10 @@ def write_folder(folder: Path, files: Mapping[str, str | bytes]) -> None:
     """Write a folder of files, all or nothing; one that exists already is left as it is."""
     if folder.exists():
         return
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    try:
-        beside.mkdir(parents=True)
+    with replaced(folder) as beside:
+        beside.mkdir()
         for name, content in files.items():
             (beside / name).write_bytes(content.encode() if isinstance(content, str) else content)
-        os.replace(beside, folder)
-    except OSError as error:
-        raise CaloforgeError(
-            f"{folder} could not be written ({error.strerror or error}); free some space or choose another folder."
-        ) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def save_weights(folder: Path, weights: Mapping[str, Tensor], documents: Mapping[str, str] | None = None) -> None:

@@ -15,7 +15,7 @@ IDENTITY, RELU, LEAKY, ELU, SILU, TANH, SIGMOID, SOFTPLUS, GELU, GELU_TANH = ran
 """Numbers by which the kernels know the activations."""
 
 NEAR = np.float32(-0.3)
-T2, T3, T4, T5, T6, T7 = (np.float32(1 / math.factorial(k)) for k in range(2, 8))
+T3, T4, T5, T6, T7 = (np.float32(1 / math.factorial(k)) for k in range(3, 8))
 SQRT_HALF, SQRT_2_OVER_PI, CUBE = np.float32(math.sqrt(0.5)), np.float32(math.sqrt(2 / math.pi)), np.float32(0.044715)
 E0, E1, E2, E3, E4, E5 = map(np.float32, (0.3275911, 0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429))
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from caloforge.deployment.fast.deposit_kernel import layer_energies
-from caloforge.deployment.fast.fitted import array, standard
+from caloforge.deployment.fast.fitted import array, to_layers, to_voxels
 from caloforge.deployment.fast.hits_kernel import deposits_of_hits, mixtures
 from caloforge.deployment.fast.mlp import FastMLP
 from caloforge.deployment.fast.packed import Packed
@@ -55,17 +55,7 @@ class FastAutoencoder(Packed):
         super().__init__(mixture.features, hits.voxels, shapes)
         self._skip, self._components = mixture.outputs, (mixture.components, hits.components)
         self._log_energy = array(energies.log_energy)
-        self._to_layers = (
-            *standard(energies.standardise),
-            np.float32(energies.fractions.beta),
-            np.float32(energies.logit.alpha),
-        )
-        numbers = (voxels.log.edge, voxels.log.offset, voxels.threshold_mev)
-        self._to_voxels = (
-            *standard(voxels.standardise), array(voxels.lowest), array(voxels.highest),
-            *(np.float32(number) for number in numbers),
-            np.array([0, *(layer.stop for layer in voxels.slices)], dtype=np.int64),
-        )  # fmt: skip
+        self._to_layers, self._to_voxels = to_layers(energies), to_voxels(voxels)
         self._kept = threading.local()
 
     @classmethod

@@ -14,10 +14,10 @@ from caloforge.deployment.fast.deposit_kernel import (
     layer_energies,
     voxel_context,
 )
-from caloforge.deployment.fast.fitted import array, standard
+from caloforge.deployment.fast.fitted import array, offsets, standard, to_layers, to_voxels
 from caloforge.deployment.fast.flow import FastFlow
 from caloforge.deployment.fast.packed import Packed
-from caloforge.deployment.fast.panels import Floats, Integers
+from caloforge.deployment.fast.panels import Floats
 from caloforge.errors import CaloforgeError
 from caloforge.factors import LayerEnergies, VoxelEnergies, VoxelShares
 from caloforge.factors.voxels import LAYER_FLOOR
@@ -38,13 +38,8 @@ class _Deposits(Protocol):
 
 
 class _OfEnergies:
-    def __init__(self, factor: VoxelEnergies, offsets: Integers) -> None:
-        log = factor.log
-        numbers = (log.edge, log.offset, factor.threshold_mev)
-        self._fixed = (
-            *standard(factor.standardise), array(factor.lowest), array(factor.highest),
-            *(np.float32(number) for number in numbers), offsets,
-        )  # fmt: skip
+    def __init__(self, factor: VoxelEnergies) -> None:
+        self._fixed = to_voxels(factor)
 
     def __call__(
         self, energy_mev: Floats, layers_mev: Floats, x: Floats, skip: int, out: Floats, mismatch: Floats
@@ -53,9 +48,9 @@ class _OfEnergies:
 
 
 class _OfShares:
-    def __init__(self, factor: VoxelShares, offsets: Integers) -> None:
-        numbers = (factor.logit.alpha, factor.threshold_mev)
-        self._fixed = *standard(factor.standardise), *(np.float32(number) for number in numbers), offsets
+    def __init__(self, factor: VoxelShares) -> None:
+        numbers = np.float32(factor.logit.alpha), np.float32(factor.threshold_mev)
+        self._fixed = *standard(factor.standardise), *numbers, offsets(factor.slices)
 
     def __call__(
         self, energy_mev: Floats, layers_mev: Floats, x: Floats, skip: int, out: Floats, mismatch: Floats
@@ -84,17 +79,10 @@ class FastShowers(Packed):
         sizes = self._energies.features, self._voxels.features
         super().__init__(*sizes, {name: (size,) for name, size in zip(("energies.z", "voxels.z"), sizes, strict=True)})
         self._log_energy = array(energies.log_energy)
-        self._to_layers = (
-            *standard(energies.standardise),
-            np.float32(energies.fractions.beta),
-            np.float32(energies.logit.alpha),
-        )
+        self._to_layers = to_layers(energies)
         _, means, spreads, least = standard(voxels.conditions)
         self._conditions = np.float32(LAYER_FLOOR), means[0], np.exp(-np.maximum(spreads[0], least))
-        offsets = np.array([0, *(layer.stop for layer in voxels.slices)], dtype=np.int64)
-        self._deposits: _Deposits = (
-            _OfEnergies(voxels, offsets) if isinstance(voxels, VoxelEnergies) else _OfShares(voxels, offsets)
-        )
+        self._deposits: _Deposits = _OfEnergies(voxels) if isinstance(voxels, VoxelEnergies) else _OfShares(voxels)
         self._kept = threading.local()
 
     @classmethod

@@ -54,12 +54,14 @@ class KerasRuntime(Runtime):
         return [Lack(n.op_type, n.name) for n in nodes if n.op_type not in known]
 
     def write(self, graph: Graph, folder: Path) -> None:
+        """Write `model.keras`."""
         model = _Translation(graph).model()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model.save(folder / "model.keras")
 
     def open(self, folder: Path) -> Call:
+        """The model, called with its inputs in order."""
         keras = _keras()
         model = keras.saving.load_model(folder / "model.keras", compile=False)
 

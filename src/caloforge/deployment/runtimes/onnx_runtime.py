@@ -51,9 +51,11 @@ class OnnxRuntime(Runtime):
         return newer_nodes(graph.onnx, graph.opset)
 
     def write(self, graph: Graph, folder: Path) -> None:
+        """Write `model.onnx`."""
         (folder / self.file).write_bytes(graph.onnx.SerializeToString())
 
     def open(self, folder: Path) -> Call:
+        """A session on one thread."""
         import onnxruntime
 
         options = onnxruntime.SessionOptions()

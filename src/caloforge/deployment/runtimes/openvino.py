@@ -39,6 +39,7 @@ class OpenVino(Runtime):
         return {"compile_with": {"INFERENCE_PRECISION_HINT": HINTS[str(graph.metadata.get("precision", "float32"))]}}
 
     def write(self, graph: Graph, folder: Path) -> None:
+        """Write `model.xml` and `model.bin`; raises CaloforgeError where OpenVINO does not take the model."""
         import openvino
 
         with tempfile.TemporaryDirectory() as name:
@@ -54,6 +55,7 @@ class OpenVino(Runtime):
         openvino.save_model(model, str(folder / "model.xml"), compress_to_fp16=False)
 
     def open(self, folder: Path) -> Call:
+        """The model compiled for one thread, in the precision that it tells."""
         import openvino
 
         core = openvino.Core()

@@ -22,6 +22,9 @@ FLAGS = ("-O2", "-std=c++17", "-fno-strict-aliasing")
 """Optimisation that keeps IEEE arithmetic; -ffast-math is for the user to choose and to compare. SOFIE's code puts
 tensors of several types into the same memory, which g++ may reorder (at -O3 with AVX it does) unless told otherwise."""
 
+SAID: dict[str, Any] = {"capture_output": True, "encoding": "utf-8", "errors": "replace", "check": False}
+"""How the programs here are run: what they say is kept as text, whatever it holds."""
+
 _PARSE = """
 import sys, sofie
 model = sofie.onnx.parse(sys.argv[1])
@@ -56,6 +59,7 @@ class Sofie(Runtime):
     packages = ("onnx", "sofie", "scipy_openblas32")
 
     def require(self) -> None:
+        """Also raise where there is no g++."""
         super().require()
         if shutil.which("g++") is None:
             raise CaloforgeError("--to sofie compiles C++ to compare it, but there is no g++; install it first.")
@@ -82,7 +86,7 @@ class Sofie(Runtime):
             path = Path(name) / "model.onnx"
             path.write_bytes(graph.onnx.SerializeToString())
             program = "import sys, sofie; sys.exit(0 if sofie.onnx.check_model(sys.argv[1]) else 3)"
-            checked = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True)
+            checked = subprocess.run([sys.executable, "-c", program, str(path)], **SAID)
         if checked.returncode != 3:
             return []
         kinds = {node.op_type for node in graph.onnx.graph.node}
@@ -90,15 +94,15 @@ class Sofie(Runtime):
         return [Lack(node.op_type, node.name) for node in graph.onnx.graph.node if node.op_type in missing]
 
     def write(self, graph: Graph, folder: Path) -> None:
+        """Write `model.onnx`, `model.hxx` and its weights; raises CaloforgeError where SOFIE takes no such model."""
         (folder / "model.onnx").write_bytes(graph.onnx.SerializeToString())
-        made = subprocess.run(
-            [sys.executable, "-c", _PARSE, "model.onnx", "model.hxx"], cwd=folder, capture_output=True, text=True
-        )
+        made = subprocess.run([sys.executable, "-c", _PARSE, "model.onnx", "model.hxx"], cwd=folder, **SAID)
         if made.returncode or not (folder / "model.hxx").is_file():
             said = (made.stderr or made.stdout).strip().splitlines() or [f"exit code {made.returncode}"]
             raise CaloforgeError(f"SOFIE could not turn the model into C++ ({said[-1]}); choose another runtime.")
 
     def open(self, folder: Path) -> Call:
+        """A program that calls the header; raises CaloforgeError where g++ does not take it."""
         folder = folder.resolve()
         arguments, outputs = _signature((folder / "model.hxx").read_text(encoding="utf-8"))
         work = tempfile.TemporaryDirectory()
@@ -107,11 +111,12 @@ class Sofie(Runtime):
         (place / "run.cpp").write_text(_program(arguments, outputs), encoding="utf-8")
         compiled = subprocess.run(
             ["g++", *FLAGS, f"-I{folder}", str(place / "run.cpp"), "-o", str(program), *blas_flags()],
-            capture_output=True, text=True,
+            **SAID,
         )  # fmt: skip
         if compiled.returncode:
-            said = next((line for line in compiled.stderr.splitlines() if "error" in line), compiled.stderr[-200:])
-            raise CaloforgeError(f"g++ could not compile SOFIE's header ({said}); choose another runtime.")
+            raise CaloforgeError(
+                f"g++ could not compile SOFIE's header ({first_error(compiled.stderr)}); choose another runtime."
+            )
 
         def call(inputs: Arrays, keep: object = work) -> list[NDArray[np.float32]]:
             rows = len(next(iter(inputs.values())))
@@ -124,13 +129,20 @@ class Sofie(Runtime):
                 str(place / "inputs.bin"),
                 str(place / "outputs.bin"),
             ]
-            done = subprocess.run([str(program), *files], capture_output=True, text=True)
+            done = subprocess.run([str(program), *files], **SAID)
             if done.returncode:
-                raise CaloforgeError(f"SOFIE's program failed ({done.stderr.strip()[-300:] or done.returncode}).")
+                raise CaloforgeError(
+                    f"SOFIE's program failed ({done.stderr.strip()[-300:] or done.returncode}); choose another runtime."
+                )
             flat = np.fromfile(place / "outputs.bin", np.float32)
             return _cut(flat, rows, outputs)
 
         return call
+
+
+def first_error(said: str) -> str:
+    """What a compiler complained of first."""
+    return next((line for line in said.splitlines() if "error" in line), said.strip()[-200:])
 
 
 def blas_flags() -> list[str]:

@@ -26,6 +26,7 @@ class TorchProgram(Runtime):
     name = "torch"
 
     def write(self, graph: Graph, folder: Path) -> None:
+        """Write `model.pt2`, and `model.pt` where the batch is fixed."""
         told = {"metadata.json": json.dumps(dict(graph.metadata))}
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
@@ -36,6 +37,7 @@ class TorchProgram(Runtime):
                 torch.jit.save(script, folder / SCRIPT, _extra_files=told)
 
     def open(self, folder: Path) -> Call:
+        """The program; where there are two, numbers only where they agree."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             programs = [torch.export.load(folder / "model.pt2").module()]

@@ -48,8 +48,9 @@ class Sofie(Runtime):
 
     def prepare(self, work: Work, folder: Path, threads: int) -> None:
         """Translate and compile."""
-        import scipy_openblas32
         import sofie
+
+        from caloforge.deployment.runtimes.sofie import SAID, blas_flags, first_error
 
         super().prepare(work, folder, threads)
         header = folder / "model.hxx"
@@ -65,16 +66,14 @@ class Sofie(Runtime):
         declared = ", ".join(f"const float *{name}" for name in names)
         filled = _SOURCE.format(header=header.name, space=space[1], declared=declared, given=", ".join(names))
         source.write_text(filled, encoding="utf-8")
-        place = scipy_openblas32.get_lib_dir()
         aliasing = ["-fno-strict-aliasing"] if work.layers() is None else []  # tensors of several types in one memory
         command = [
             "g++", "-std=c++20", *aliasing, *self.optimisation, "-shared", "-fPIC",
-            "-Dsgemm_=scipy_sgemm_", "-Dsgemv_=scipy_sgemv_", str(source), "-o", str(folder / "model.so"),
-            f"-L{place}", "-lscipy_openblas", f"-Wl,-rpath,{place}",
+            str(source), "-o", str(folder / "model.so"), *blas_flags(),
         ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+        done = subprocess.run(command, cwd=folder, **SAID)
         if done.returncode:
-            raise CaloforgeError(f"g++ refused SOFIE's code: {done.stderr.strip().splitlines()[0]}")
+            raise CaloforgeError(f"g++ refused SOFIE's code ({first_error(done.stderr)}); time another runtime.")
 
     def load(self, work: Work, folder: Path, threads: int) -> Run:
         """The library and a session for one shower."""
@@ -86,7 +85,7 @@ class Sofie(Runtime):
 
         def checked(code: int, what: str) -> None:
             if code:
-                raise CaloforgeError(f"SOFIE's {what} failed.")
+                raise CaloforgeError(f"SOFIE's {what} failed; time another runtime.")
 
         checked(library.ready(1, given), "session")
 
