@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,11 @@ from caloforge.evaluation import (
     nearest_distances,
     nearest_rescaled,
 )
-from caloforge.evaluation.floors import expected_floor
+from caloforge.evaluation.floors import expected_floor, stored_floor
 from caloforge.evaluation.naive import GAUSSIAN, NEAREST, diagonal_gaussian
 from caloforge.evaluation.sample import Sample
 from caloforge.evaluation.scores import expected_error
+from caloforge.showers import open_showers
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +126,7 @@ def test_full_form_measures_floor_and_growth(toy_showers, monkeypatch: pytest.Mo
     showers = toy_showers(300, 1), toy_showers(300, 2), toy_showers(400, 3)
     found = evaluate(*showers, "fast", only=("classifiers",), repeats=1)
     assert found["floor_of_classifiers"] == {"n": 300, "source": "training showers", "draws": 2}
+    assert all(abs(one["floor_jsd"]) < 0.1 for one in found["classifiers"].values())
     assert found["classifiers"]["headline"]["n"] == found["classifiers"]["headline"]["floor_n"] == 300
     assert found["classifiers"]["headline"]["repeats"] == 1
     assert list(found["auc_against_n"]) == ["250", "300"]
@@ -143,6 +146,15 @@ def test_histograms_give_the_golden_numbers_of_ds2(ds2, tmp_path: Path) -> None:
         assert {name: found["prdc"][name] for name in numbers["prdc_k5"]} == pytest.approx(numbers["prdc_k5"], rel=1e-6)
         assert found["prdc"]["n"] == 400 and found["prdc"]["floor_n"] == 200
     assert "layer 0" in str(found["bins"].keys()) and found["floor_of_separations"]["n"] == 200
+
+
+def test_the_stored_floor_has_the_error_of_the_mean_of_its_draws() -> None:
+    held_out = Path(str(files("caloforge") / "data" / "calogan_positrons_heldout.hdf5"))
+    floor = stored_floor(Sample.gather("geant4", open_showers(held_out), 20), 250)
+    assert floor is not None and floor.draws == 20
+    mean, spread = floor.auc["headline"]
+    assert floor.error("headline") == pytest.approx(spread / 20**0.5)
+    assert mean == pytest.approx(expected_floor(250, 3).auc["headline"][0], abs=2 * spread / 20**0.5)
 
 
 def test_the_expected_floor_of_the_largest_of_three() -> None:

@@ -95,6 +95,51 @@ def test_other_files_are_refused_in_a_sentence(tmp_path: Path, text: str, senten
 
 
 @pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        (("protocol",), "small-n", "has 'small-n' as 'protocol', expected an object"),
+        (("detector",), None, "has nothing as 'detector', expected an object"),
+        (("showers",), {}, "lacks 'showers.reference'"),
+        (("others",), [], r"has \[\] as 'others', expected an object"),
+        (("others", "spoiled"), 1, "has 1 as 'others.spoiled', expected an object"),
+        (("name",), 3, "has 3 as 'name', expected a text"),
+        (("notes",), 3, "has 3 as 'notes', expected a list"),
+        (("seconds_per_shower", "geant4"), "1.8", "as 'seconds_per_shower', expected numbers by name"),
+        (("classifiers", "headline"), None, "has nothing as 'classifiers.headline', expected an object"),
+        (("classifiers", "headline", "auc"), None, "has nothing as 'classifiers.headline.auc', expected a number"),
+        (("classifiers", "headline", "floor"), "x", "'classifiers.headline.floor', expected a number or null"),
+        (("separation_power", "Etot / Einc"), 1, "has 1 as 'separation_power.Etot / Einc', expected an object"),
+        (("fpd",), "x", "has 'x' as 'fpd', expected an object"),
+    ],
+)
+def test_damaged_results_are_refused_in_a_sentence(
+    results: dict[str, Any], tmp_path: Path, path: tuple[str, ...], value: Any, sentence: str
+) -> None:
+    broken = copy.deepcopy(results)
+    place = broken
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    save_results(broken, tmp_path / "results.json")
+    with pytest.raises(CaloforgeError, match=f"results.json .*{sentence}.*which schema 2 requires"):
+        load_results(tmp_path)
+
+
+def test_any_two_of_three_must_agree(results: dict[str, Any]) -> None:
+    silent = {key: value for key, value in results.items() if key != "classifiers"} | {"particle": None}
+    small = copy.deepcopy(results)
+    for one in small["classifiers"].values():
+        one["n"] = 50
+    same_table(silent, small)
+    with pytest.raises(CaloforgeError, match="showers per class of the classifiers"):
+        same_table(silent, results, small)
+    with pytest.raises(CaloforgeError, match=r"particle \(e- and gamma\)"):
+        same_table(silent, {**results, "particle": "e-"}, {**results, "particle": "gamma"})
+    with pytest.raises(CaloforgeError, match=r"showers of FPD \(300 and 100\)"):
+        same_table({**results, "fpd": {"value": 1.0, "n": 300}}, {**results, "fpd": {"value": 1.0, "n": 100}})
+
+
+@pytest.mark.parametrize(
     ("path", "value", "words"),
     [
         (("protocol", "name"), "2024-07", "protocol \\(small-n and 2024-07\\)"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib.resources import files
 
 import numpy as np
@@ -27,7 +27,7 @@ class Floor:
     """AUC and spread of one measurement by classifier, at n showers a class.
 
     source: where the showers come from, or 'stored', or 'expected' (by the formula). draws: repetitions;
-    verdicts: the pairs and their headlines.
+    verdicts: the pairs and their headlines; jsd: mean divergence by classifier, where it was measured.
     """
 
     n: int
@@ -35,6 +35,7 @@ class Floor:
     auc: dict[str, tuple[float, float]]
     draws: int = 0
     verdicts: tuple[tuple[Geant4Pair, Verdict], ...] = ()
+    jsd: Mapping[str, float] = field(default_factory=dict)
 
     def error(self, kind: str) -> float | None:
         """Standard error of a classifier's mean AUC; None where it has no floor."""
@@ -50,6 +51,7 @@ def measured_floor(
     Training showers may be one side because no model is involved.
     """
     found: dict[str, list[float]] = {}
+    jsd: dict[str, list[float]] = {}
     headlines = []
     n, source = 0, ""
     for draw, pair in enumerate(pairs):
@@ -58,18 +60,22 @@ def measured_floor(
         verdicts = judge(*sides, settings, one, seeds=1, bootstrap=0, done=done)
         for kind, verdict in verdicts.items():
             found.setdefault(kind, []).append(verdict.auc)
+            jsd.setdefault(kind, []).append(verdict.jsd)
         headlines.append((pair, verdicts[HEADLINE]))
         n, source = pair.n, pair.source
     draws = len(found[HEADLINE])
     auc = {kind: (float(np.mean(v)), float(np.std(v, ddof=1)) if draws > 1 else 0.0) for kind, v in found.items()}
-    return Floor(n, source, auc, draws, tuple(headlines))
+    return Floor(n, source, auc, draws, tuple(headlines), {kind: float(np.mean(v)) for kind, v in jsd.items()})
 
 
 def stored_floor(reference: Sample, n: int) -> Floor | None:
     """The floor kept with the package for a preset and a number of showers, if there is one."""
     text = files("caloforge.evaluation").joinpath("floors.json").read_text(encoding="utf-8")
-    kept = json.loads(text)["floors"].get(known_as(reference.detector), {}).get(str(n))
-    return None if kept is None else Floor(n, "stored", {kind: (pair[0], pair[1]) for kind, pair in kept.items()})
+    stored = json.loads(text)
+    kept = stored["floors"].get(known_as(reference.detector), {}).get(str(n))
+    if kept is None:
+        return None
+    return Floor(n, "stored", {kind: (pair[0], pair[1]) for kind, pair in kept.items()}, stored["draws"])
 
 
 def expected_floor(n: int, classifiers: int) -> Floor:

@@ -47,7 +47,7 @@ class MulticlassSettings:
 
 @dataclass(frozen=True)
 class Multiclass:
-    """Mean log posterior of every file over Geant4's showers, and its error (bootstrap and seeds in quadrature).
+    """Mean log posterior of every file over Geant4's showers, and its error (with the spread of seeds in quadrature).
 
     n: showers of each file, trained on and held out; n_reference: Geant4's; accuracy: share of the held-out showers
     whose file was named; seeds: trainings that were averaged.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from caloforge.documents import refuse_newer
 from caloforge.errors import CaloforgeError
+from caloforge.evaluation.shape import fault
 from caloforge.files import write_text
 
 SCHEMA = 2
@@ -52,7 +54,8 @@ def save_results(results: Results, path: Path | str) -> None:
 def load_results(path: Path | str) -> Results:
     """Read a result file.
 
-    Raises CaloforgeError where it is missing, no JSON, no result of `caloforge evaluate`, or of another schema.
+    Raises CaloforgeError where it is missing, no JSON, no result of `caloforge evaluate`, of another schema, or where
+    parts that tables read are missing or of another kind.
     """
     path = Path(path)
     if path.is_dir():
@@ -74,9 +77,9 @@ def load_results(path: Path | str) -> Results:
             f"{path} has schema {schema}, which this caloforge no longer reads (it reads {SCHEMA}); "
             "run `caloforge evaluate` again."
         )
-    missing = [key for key in ("protocol", "detector", "showers", "name", "others") if key not in found]
-    if missing:
-        raise CaloforgeError(f"{path} lacks '{missing[0]}', which schema {SCHEMA} requires; write it again.")
+    wrong = fault(found)
+    if wrong is not None:
+        raise CaloforgeError(f"{path} {wrong}, which schema {SCHEMA} requires; run `caloforge evaluate` again.")
     return dict(found)
 
 
@@ -99,8 +102,7 @@ def same_table(*results: Results) -> None:
     """
     if not results:
         raise CaloforgeError("There are no results to compare; give at least one results.json.")
-    first = results[0]
-    for other in results[1:]:
+    for first, other in combinations(results, 2):
         for what, one, two in _what_must_agree(first, other):
             if one != two:
                 raise CaloforgeError(
@@ -112,7 +114,7 @@ def same_table(*results: Results) -> None:
 def _what_must_agree(one: Results, two: Results) -> list[tuple[str, Any, Any]]:
     pairs: list[tuple[str, Any, Any]] = []
     for what, key in (("protocol", "name"), ("version of the protocol", "version"), ("--quick", "quick")):
-        pairs.append((what, one["protocol"][key], two["protocol"][key]))
+        pairs.append((what, one["protocol"].get(key), two["protocol"].get(key)))
     detectors = one["detector"], two["detector"]
     if detectors[0]["fingerprint"] != detectors[1]["fingerprint"]:
         said = [f"{each['name']} {each['fingerprint']}" for each in detectors]
@@ -120,7 +122,11 @@ def _what_must_agree(one: Results, two: Results) -> list[tuple[str, Any, Any]]:
     if one.get("particle") and two.get("particle"):
         pairs.append(("particle", one["particle"], two["particle"]))
     pairs.append(("the number of showers compared", compared_showers(one), compared_showers(two)))
-    for key, what in (("classifiers", "showers per class of the classifiers"), ("prdc", "showers of PRDC")):
+    for key, what in (
+        ("classifiers", "showers per class of the classifiers"),
+        ("prdc", "showers of PRDC"),
+        ("fpd", "showers of FPD"),
+    ):
         sizes = [_size(results, key) for results in (one, two)]
         if None not in sizes:
             pairs.append((f"the number of {what}", sizes[0], sizes[1]))

@@ -31,9 +31,10 @@ def verdict(results: Mapping[str, Any]) -> str:
     """One sentence about the sample at the top of the results (or about one of `others`).
 
     With classifiers: whether the headline AUC lies above its floor by two standard errors; if not, whether the error
-    is small enough (at most 0.01) to say more than that nothing was seen. Without: how many separation powers lie
-    three standard errors above their floor, unless chance explains as many and none lies five above it. Where: the
-    layers, observables and energies that hold most of the excess.
+    is small enough (at most 0.01) to say more than that nothing was seen by them, and what histograms see nevertheless.
+    Without: how many separation powers lie three standard errors above their floor, unless chance explains as many and
+    none lies five above it; and the observable of which most showers lie outside its bins on one side only, which
+    no separation power counts. Where: the layers, observables and energies that hold most of the excess.
     """
     best = headline(results)
     if best is None:
@@ -44,9 +45,12 @@ def verdict(results: Mapping[str, Any]) -> str:
     above, sigma = auc_significance(numbers), auc_error(numbers)
     n = f" with {numbers['n']:,} showers a class" if numbers.get("n") else ""
     if results.get("indistinguishable", above < 2 and sigma <= FEW):
-        text = f"Not distinguishable from Geant4 by a classifier{n} ({said})"
+        text = f"Not distinguishable from Geant4 by a classifier{n} ({said}){_seen_by_histograms(results)}"
     elif above < 2:
-        text = f"No difference from Geant4 is seen{n}, but one of {2 * sigma:.2f} in the AUC could hide there ({said})"
+        text = (
+            f"No difference from Geant4 is seen by a classifier{n}, but one of {2 * sigma:.2f} in the AUC could hide"
+            f" there ({said}){_seen_by_histograms(results)}"
+        )
     else:
         share = 0.5 + 0.5 * (auc - (floor or 0.5)) / max(1 - (floor or 0.5), 1e-9)
         word = next(word for limit, word in WORDS if share < limit)
@@ -67,18 +71,59 @@ def _of_histograms(results: Mapping[str, Any]) -> str:
             f"(separation power {powers[worst]['value']:.4f}){_memory(results)}."
         )
     far, _ = above_floor(known.values())
-    expected, largest = CHANCE * len(known), max(excess(one) for one in known.values())
     n = f" of {results['compared']:,} showers" if results.get("compared") else ""
     if not far:
         text = f"All {len(known)} histograms{n} agree with Geant4 within their floors"
-    elif far <= expected + 3 * math.sqrt(expected) and largest <= BEYOND_CHANCE:
+    elif not _beyond_chance(known):
         text = (
             f"{len(known) - far} of {len(known)} histograms{n} agree with Geant4 within their floors, and chance"
             f" explains the other{'s' if far > 1 else ''}"
         )
     else:
-        text = f"{far} of {len(known)} histograms{n} differ from Geant4 by more than their floors{_where(results)}"
-    return f"{text} (no classifier was asked for){_memory(results)}."
+        text = f"{_differ(far, len(known), n)}{_where(results)}"
+    return f"{text} (no classifier was asked for){_outside(results)}{_memory(results)}."
+
+
+def _differ(far: int, known: int, n: str = "") -> str:
+    own = "differs from Geant4 by more than its floor" if far == 1 else "differ from Geant4 by more than their floors"
+    return f"{far} of {known} histograms{n} {own}"
+
+
+def _beyond_chance(known: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether more separation powers lie above their floors than chance explains, or one of them far above."""
+    if not known:
+        return False
+    far, _ = above_floor(known.values())
+    expected = CHANCE * len(known)
+    return far > expected + 3 * math.sqrt(expected) or max(excess(one) for one in known.values()) > BEYOND_CHANCE
+
+
+def _seen_by_histograms(results: Mapping[str, Any]) -> str:
+    """What histograms see where classifiers see nothing."""
+    powers = results.get("separation_power") or {}
+    known = {name: one for name, one in powers.items() if one.get("floor") is not None}
+    said = ""
+    if _beyond_chance(known):
+        far, _ = above_floor(known.values())
+        where = " ".join(part for part in (_layers(results), _observable(results)) if part)
+        said = f"; yet {_differ(far, len(known))}{', mostly ' + where if where else ''}"
+    return said + _outside(results)
+
+
+def _outside(results: Mapping[str, Any]) -> str:
+    """The observable whose entries below or above its bins differ most in number, if by more than five errors."""
+    worst, side, apart, counts = "", "", BEYOND_CHANCE, (0, 0)
+    for name, one in (results.get("separation_power") or {}).items():
+        if name == "voxel distribution":
+            continue
+        for key, word in (("underflow", "below"), ("overflow", "above")):
+            reference, generated = one.get(key) or (0, 0)
+            sigma = abs(generated - reference) / math.sqrt(max(generated + reference, 1))
+            if sigma > apart:
+                worst, side, apart, counts = name, word, sigma, (reference, generated)
+    if not worst:
+        return ""
+    return f"; {counts[1]:,} generated showers and {counts[0]:,} of Geant4 lie {side} the bins of {worst}"
 
 
 def excess(one: Mapping[str, Any]) -> float:
@@ -107,37 +152,62 @@ def _mean_excess(powers: Mapping[str, Any], names: list[str]) -> float:
     return sum(math.sqrt(max(excess(powers[name]), 0.0)) for name in names) / len(names)
 
 
-def _layers(results: Mapping[str, Any]) -> str:
-    """The layers whose observables differ at least two thirds as much as those of the worst layer, if they are few."""
+def _worst_layers(results: Mapping[str, Any]) -> tuple[list[str], list[int]]:
+    """All layers, and the places of those whose observables differ at least two thirds as much as those of the worst
+    layer, if they are few.
+    """
     powers = results.get("separation_power") or {}
     by_layer: dict[str, list[str]] = {}
     for name in powers:
         layer = layer_of(name)
         if layer is not None:
             by_layer.setdefault(layer, []).append(name)
-    if len(by_layer) < 2:
-        return ""
-    means = {layer: _mean_excess(powers, names) for layer, names in by_layer.items()}
-    top = max(means.values())
-    order = list(means)
-    chosen = [index for index, layer in enumerate(order) if means[layer] >= 2 / 3 * top]
-    if top <= 1 or len(chosen) > 0.6 * len(order):
-        return ""
+    order = list(by_layer)
+    if len(order) < 2:
+        return order, []
+    means = [_mean_excess(powers, names) for names in by_layer.values()]
+    chosen = [index for index, mean in enumerate(means) if mean >= 2 / 3 * max(means)]
+    return (order, []) if max(means) <= 1 or len(chosen) > 0.6 * len(order) else (order, chosen)
+
+
+def _layers(results: Mapping[str, Any]) -> str:
+    """The worst layers in words, as ranges."""
+    order, chosen = _worst_layers(results)
     runs: list[list[int]] = []
     for index in chosen:
-        if runs and index == runs[-1][-1] + 1:
+        if runs and _follows(order, runs[-1][-1], index):
             runs[-1].append(index)
         else:
             runs.append([index])
-    runs = sorted(runs, key=lambda run: -sum(means[order[index]] for index in run))[:3]
-    said = [order[r[0]] if len(r) == 1 else f"{order[r[0]]}-{order[r[-1]]}" for r in sorted(runs)]
-    many = len(said) > 1 or "-" in said[0]
+    if not runs:
+        return ""
+    runs = runs if len(runs) <= 3 else sorted(sorted(runs, key=lambda run: -_weight(results, order, run))[:3])
+    said = [order[r[0]] if len(r) == 1 else f"{order[r[0]]}-{order[r[-1]]}" for r in runs]
+    many = len(said) > 1 or len(runs[0]) > 1
     return f"in layer{'s' if many else ''} {' and '.join([', '.join(said[:-1])] * (len(said) > 1) + said[-1:])}"
 
 
-def _observable(results: Mapping[str, Any]) -> str:
-    """The kind of observable that differs at least half again as much as the middle one."""
+def _weight(results: Mapping[str, Any], order: list[str], run: list[int]) -> float:
+    """How much the layers of a range differ together."""
     powers = results.get("separation_power") or {}
+    layers = {order[index] for index in run}
+    of_layer = {layer: [name for name in powers if layer_of(name) == layer] for layer in layers}
+    return sum(_mean_excess(powers, names) for names in of_layer.values())
+
+
+def _follows(names: list[str], one: int, two: int) -> bool:
+    """Whether two layers may be the ends of a range: neighbours, whose numbers are as well where they have numbers."""
+    numbers = [names[index] for index in (one, two)]
+    return two == one + 1 and (not all(n.isdecimal() for n in numbers) or int(numbers[1]) == int(numbers[0]) + 1)
+
+
+def _observable(results: Mapping[str, Any]) -> str:
+    """The kind of observable that differs at least half again as much as the middle one, in the worst layers if any."""
+    powers = results.get("separation_power") or {}
+    order, chosen = _worst_layers(results)
+    if chosen:
+        layers = {order[index] for index in chosen}
+        powers = {name: one for name, one in powers.items() if layer_of(name) in layers}
     means = {kind: _mean_excess(powers, names) for kind, names in kinds(list(powers)).items() if ONE_ENERGY not in kind}
     if len(means) < 3:
         return ""

@@ -48,6 +48,7 @@ def run(case: Case) -> None:
                     "floor_spread": floor.auc.get(kind, (None, None))[1],
                     "floor_error": floor.error(kind),
                     "floor_n": floor.n,
+                    "floor_jsd": floor.jsd.get(kind),
                 }
                 for kind, verdict in verdicts.items()
             }
