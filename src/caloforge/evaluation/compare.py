@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from caloforge.errors import CaloforgeError
+from caloforge.evaluation.page.excess import above_floor
 from caloforge.evaluation.page.numbers import mean_power
 from caloforge.evaluation.page.reading import headline, kinds, thousandfold
 from caloforge.evaluation.page.section import Block, Notes, Section
 from caloforge.evaluation.page.sections import numbers_alone
 from caloforge.evaluation.page.summary import speed
 from caloforge.evaluation.page.tables import MISSING, Cell, Row, Table, measured
-from caloforge.evaluation.page.verdict import above_floor, verdict
+from caloforge.evaluation.page.verdict import verdict
 from caloforge.evaluation.page.write import write_sections
 from caloforge.evaluation.results import Results, entries, load_results, same_table
 

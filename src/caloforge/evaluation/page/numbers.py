@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from caloforge.evaluation.page.excess import SURE, above_floor, excess
 from caloforge.evaluation.page.reading import (
     HEADLINE,
     Results,
@@ -22,7 +23,6 @@ from caloforge.evaluation.page.reading import (
 from caloforge.evaluation.page.section import Block, Folded, Section
 from caloforge.evaluation.page.summary import speed
 from caloforge.evaluation.page.tables import MISSING, Cell, Row, Table, digits, measured
-from caloforge.evaluation.page.verdict import SURE, above_floor, excess
 
 SAID = "0.5: cannot be told from Geant4; 1: always can. The floor is Geant4 against Geant4 at equal numbers."
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from caloforge.evaluation.arrays import NAMES, REFERENCE, Arrays
 from caloforge.evaluation.page import average, energies, histograms, numbers, spectra
+from caloforge.evaluation.page.excess import excess
 from caloforge.evaluation.page.figure import Figure
 from caloforge.evaluation.page.matrices import correlations
 from caloforge.evaluation.page.palette import model
@@ -15,7 +16,6 @@ from caloforge.evaluation.page.reading import ONE_ENERGY, Results, judged, kinds
 from caloforge.evaluation.page.section import Block, Folded, Section, View
 from caloforge.evaluation.page.showers3d import packed
 from caloforge.evaluation.page.summary import summary
-from caloforge.evaluation.page.verdict import excess
 
 WORST = 8
 

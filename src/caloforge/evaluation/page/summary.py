@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from caloforge.evaluation.page.excess import above_floor
 from caloforge.evaluation.page.reading import (
     Results,
     auc_significance,
@@ -12,7 +13,7 @@ from caloforge.evaluation.page.reading import (
     thousandfold,
 )
 from caloforge.evaluation.page.section import Block, Card, Cards, Notes, Section
-from caloforge.evaluation.page.verdict import above_floor, verdict
+from caloforge.evaluation.page.verdict import verdict
 
 
 def summary(results: Results) -> Section:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from caloforge.evaluation.page.excess import BEYOND_CHANCE, above_floor, beyond_chance, excess
 from caloforge.evaluation.page.reading import (
     ONE_ENERGY,
     auc_error,
@@ -13,13 +14,9 @@ from caloforge.evaluation.page.reading import (
     headline,
     kinds,
     layer_of,
-    significance,
 )
 from caloforge.evaluation.scores import FEW
 
-SURE, BEYOND_CHANCE = 3.0, 5.0
-CHANCE = 0.005
-"""Share of histograms that lie three standard errors above their floor though nothing differs."""
 WORDS = ((0.55, "barely"), (0.65, "somewhat"), (0.8, "clearly"), (0.95, "well"), (1.01, "almost always"))
 PLAIN = {
     "E": "layer energies", "Etot / Einc": "total response", "voxel distribution": "voxel energies",
@@ -74,7 +71,7 @@ def _of_histograms(results: Mapping[str, Any]) -> str:
     n = f" of {results['compared']:,} showers" if results.get("compared") else ""
     if not far:
         text = f"All {len(known)} histograms{n} agree with Geant4 within their floors"
-    elif not _beyond_chance(known):
+    elif not beyond_chance(known):
         text = (
             f"{len(known) - far} of {len(known)} histograms{n} agree with Geant4 within their floors, and chance"
             f" explains the other{'s' if far > 1 else ''}"
@@ -89,21 +86,12 @@ def _differ(far: int, known: int, n: str = "") -> str:
     return f"{far} of {known} histograms{n} {own}"
 
 
-def _beyond_chance(known: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether more separation powers lie above their floors than chance explains, or one of them far above."""
-    if not known:
-        return False
-    far, _ = above_floor(known.values())
-    expected = CHANCE * len(known)
-    return far > expected + 3 * math.sqrt(expected) or max(excess(one) for one in known.values()) > BEYOND_CHANCE
-
-
 def _seen_by_histograms(results: Mapping[str, Any]) -> str:
     """What histograms see where classifiers see nothing."""
     powers = results.get("separation_power") or {}
     known = {name: one for name, one in powers.items() if one.get("floor") is not None}
     said = ""
-    if _beyond_chance(known):
+    if beyond_chance(known):
         far, _ = above_floor(known.values())
         where = " ".join(part for part in (_layers(results), _observable(results)) if part)
         said = f"; yet {_differ(far, len(known))}{', mostly ' + where if where else ''}"
@@ -124,17 +112,6 @@ def _outside(results: Mapping[str, Any]) -> str:
     if not worst:
         return ""
     return f"; {counts[1]:,} generated showers and {counts[0]:,} of Geant4 lie {side} the bins of {worst}"
-
-
-def excess(one: Mapping[str, Any]) -> float:
-    """How many standard errors a separation power lies above its floor; at most 1000, so that sums stay finite."""
-    return min(significance(one["value"], one.get("error"), one.get("floor"), one.get("floor_spread")), 1000.0)
-
-
-def above_floor(powers: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
-    """How many separation powers lie more than three standard errors above their floors, and how many have a floor."""
-    known = [one for one in powers if one.get("floor") is not None]
-    return sum(excess(one) > SURE for one in known), len(known)
 
 
 def _memory(results: Mapping[str, Any]) -> str:
